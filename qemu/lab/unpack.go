@@ -1,0 +1,109 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// program is a server's executable and the environment it needs.
+type program struct {
+	path string
+	env  []string
+}
+
+// libDirs are where Debian packages for amd64 keep shared libraries.
+var libDirs = [...]string{"usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"}
+
+// server finds a program of the host or unpacks its package, and those of its
+// dependencies that the host lacks, into the cache. Servers are not
+// installed: that would start a service and could push out another one, as
+// chrony does to systemd-timesyncd.
+func (l *Lab) server(ctx context.Context, name, pkg string) (program, error) {
+	p, err := tool(name, pkg)
+	if err == nil {
+		return program{path: p}, nil
+	}
+	if !errors.Is(err, ErrTool) {
+		return program{}, err
+	}
+	s, err := l.hostSuite(ctx)
+	if err != nil {
+		return program{}, fmt.Errorf("unpack %s: %w", pkg, err)
+	}
+	newest, err := s.show(ctx, pkg)
+	if err != nil {
+		return program{}, fmt.Errorf("unpack %s: %w", pkg, err)
+	}
+	dir, err := l.once(ctx, "unpacked-"+pkg+"_"+newest[0].Version, func(dir string) error {
+		return l.unpack(ctx, s, pkg, dir)
+	})
+	if err != nil {
+		return program{}, fmt.Errorf("unpack %s: %w", pkg, err)
+	}
+	libs := make([]string, len(libDirs))
+	for i, d := range libDirs {
+		libs[i] = filepath.Join(dir, d)
+	}
+	for _, bin := range []string{"usr/bin", "usr/sbin"} {
+		if p, err := exec.LookPath(filepath.Join(dir, bin, name)); err == nil {
+			return program{path: p, env: []string{"LD_LIBRARY_PATH=" + strings.Join(libs, ":")}}, nil
+		}
+	}
+	return program{}, fmt.Errorf("unpack %s: %w: %s", pkg, ErrTool, name)
+}
+
+func (l *Lab) unpack(ctx context.Context, s *suite, pkg, dir string) error {
+	names, err := s.missing(ctx, pkg)
+	if err != nil {
+		return err
+	}
+	list, err := s.show(ctx, names...)
+	if err != nil {
+		return err
+	}
+	l.say("downloading %s (unpacked into the cache, not installed)", strings.Join(names, ", "))
+	debs, err := s.download(ctx, dir, list)
+	if err != nil {
+		return err
+	}
+	for _, deb := range debs {
+		if _, err := run(ctx, "dpkg-deb", "-x", deb, dir); err != nil {
+			return err
+		}
+		if err := os.Remove(deb); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// missing names the packages that installing the given ones would add to
+// what the suite's status file says is installed.
+func (s *suite) missing(ctx context.Context, names ...string) ([]string, error) {
+	args := append([]string{"apt-get", "--print-uris", "--yes", "install"}, names...)
+	out, err := s.run(ctx, "", args...)
+	if err != nil {
+		return nil, err
+	}
+	return parseURIs(string(out)), nil
+}
+
+// parseURIs takes the package names out of apt-get --print-uris, whose lines
+// read 'URI' name_version_arch.deb size hash.
+func parseURIs(text string) []string {
+	var names []string
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) < 3 || !strings.HasPrefix(f[0], "'") || !strings.HasSuffix(f[1], ".deb") {
+			continue
+		}
+		name, _, _ := strings.Cut(f[1], "_")
+		names = append(names, name)
+	}
+	return names
+}
