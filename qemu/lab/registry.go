@@ -99,35 +99,22 @@ func (r *Registry) LogFile() string { return r.daemon.log }
 // Stop ends the registry and waits for it. Stopping twice is harmless.
 func (r *Registry) Stop() { r.daemon.stop() }
 
-// Push uploads an image under repo:tag and returns its digest.
-func (r *Registry) Push(ctx context.Context, repo, tag string, img v1.Image) (digest string, err error) {
-	d, err := img.Digest()
+// Pushable is an image or an index of images.
+type Pushable interface {
+	remote.Taggable
+	Digest() (v1.Hash, error)
+}
+
+// Push uploads an image, or an index with all its images, under repo:tag and
+// returns its digest.
+func (r *Registry) Push(ctx context.Context, repo, tag string, what Pushable) (digest string, err error) {
+	d, err := what.Digest()
 	if err != nil {
 		return "", fmt.Errorf("push: %w", err)
 	}
-	err = r.upload(ctx, repo, tag, func(ref name.Tag, o ...remote.Option) error {
-		return remote.Write(ref, img, o...)
-	})
-	return d.String(), err
-}
-
-// PushIndex uploads an index and all its images under repo:tag and returns
-// the index's digest.
-func (r *Registry) PushIndex(ctx context.Context, repo, tag string, idx v1.ImageIndex) (digest string, err error) {
-	d, err := idx.Digest()
-	if err != nil {
-		return "", fmt.Errorf("push: %w", err)
-	}
-	err = r.upload(ctx, repo, tag, func(ref name.Tag, o ...remote.Option) error {
-		return remote.WriteIndex(ref, idx, o...)
-	})
-	return d.String(), err
-}
-
-func (r *Registry) upload(ctx context.Context, repo, tag string, write func(name.Tag, ...remote.Option) error) error {
 	ref, err := name.NewTag(r.addr+"/"+repo+":"+tag, name.StrictValidation)
 	if err != nil {
-		return fmt.Errorf("push: %w", err)
+		return "", fmt.Errorf("push: %w", err)
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: r.ca.Pool()}, ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
@@ -138,12 +125,12 @@ func (r *Registry) upload(ctx context.Context, repo, tag string, write func(name
 		r.lab.follow("pushing "+repo+":"+tag, updates)
 	}()
 	// remote closes the channel when it is done.
-	err = write(ref, remote.WithContext(ctx), remote.WithTransport(transport), remote.WithProgress(updates))
+	err = remote.Push(ref, what, remote.WithContext(ctx), remote.WithTransport(transport), remote.WithProgress(updates))
 	<-told
 	if err != nil {
-		return fmt.Errorf("push: %w", err)
+		return "", fmt.Errorf("push: %w", err)
 	}
-	return nil
+	return d.String(), nil
 }
 
 const progressEvery = 2 * time.Second
