@@ -66,30 +66,31 @@ func startDaemon(ctx context.Context, p program, log string, args ...string) (*d
 }
 
 // ready waits until the log matches and returns the submatches.
-func (d *daemon) ready(ctx context.Context, pattern *regexp.Regexp) ([]string, error) {
-	timeout := time.After(readyTimeout)
-	for {
-		text, err := os.ReadFile(d.log)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", d.name, err)
-		}
-		text = text[:min(len(text), maxLogRead)]
-		if m := pattern.FindStringSubmatch(string(text)); m != nil {
-			return m, nil
-		}
+func (d *daemon) ready(ctx context.Context, pattern *regexp.Regexp) (match []string, err error) {
+	err = d.poll(ctx, func() bool {
+		text, _ := os.ReadFile(d.log) // no log, no match
+		match = pattern.FindStringSubmatch(string(text[:min(len(text), maxLogRead)]))
+		return match != nil
+	})
+	return match, err
+}
+
+// poll waits until the server is up. A server that does not come up is
+// stopped.
+func (d *daemon) poll(ctx context.Context, up func() bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout, errors.New("not ready in time"))
+	defer cancel()
+	for !up() {
 		select {
 		case <-d.done:
-			return nil, fmt.Errorf("%s: ended before it was ready: %v; log %s", d.name, d.err, d.log)
-		case <-timeout:
-			err = errors.New("not ready in time")
+			return fmt.Errorf("%s: ended before it was ready: %v; log %s", d.name, d.err, d.log)
 		case <-ctx.Done():
-			err = ctx.Err()
+			d.stop()
+			return fmt.Errorf("%s: %w; log %s", d.name, context.Cause(ctx), d.log)
 		case <-time.After(readyPoll):
-			continue
 		}
-		d.stop()
-		return nil, fmt.Errorf("%s: %w; log %s", d.name, err, d.log)
 	}
+	return nil
 }
 
 // stop ends the server and waits for it.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beevik/ntp"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -159,5 +160,20 @@ func TestRegistry(t *testing.T) {
 	r.Stop()
 	if _, err := remote.Get(tag, transport); err == nil {
 		t.Error("expected no answer from a stopped registry")
+	}
+}
+
+func TestNTP(t *testing.T) {
+	n, err := testLab(t).StartNTP(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Stop()
+	r, err := ntp.Query(n.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Stratum != 8 || r.ClockOffset.Abs() > time.Second {
+		t.Errorf("expected stratum 8 and no offset, got %d and %v", r.Stratum, r.ClockOffset)
 	}
 }

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,18 +18,12 @@ type program struct {
 // libDirs are where Debian packages for amd64 keep shared libraries.
 var libDirs = [...]string{"usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"}
 
-// server finds a program of the host or unpacks its package, and those of its
-// dependencies that the host lacks, into the cache. Servers are not
-// installed: that would start a service and could push out another one, as
-// chrony does to systemd-timesyncd.
+// server unpacks a program's package, and those of its dependencies that the
+// host lacks, into the cache. Servers are not installed: that would start a
+// service and could push out another one, as chrony does to
+// systemd-timesyncd. The host's own copy is left alone too: an AppArmor
+// profile could keep it from our files.
 func (l *Lab) server(ctx context.Context, name, pkg string) (program, error) {
-	p, err := tool(name, pkg)
-	if err == nil {
-		return program{path: p}, nil
-	}
-	if !errors.Is(err, ErrTool) {
-		return program{}, err
-	}
 	s, err := l.hostSuite(ctx)
 	if err != nil {
 		return program{}, fmt.Errorf("unpack %s: %w", pkg, err)
@@ -58,7 +51,7 @@ func (l *Lab) server(ctx context.Context, name, pkg string) (program, error) {
 }
 
 func (l *Lab) unpack(ctx context.Context, s *suite, pkg, dir string) error {
-	names, err := s.missing(ctx, pkg)
+	names, err := s.wanted(ctx, "--reinstall", pkg)
 	if err != nil {
 		return err
 	}
@@ -82,11 +75,10 @@ func (l *Lab) unpack(ctx context.Context, s *suite, pkg, dir string) error {
 	return nil
 }
 
-// missing names the packages that installing the given ones would add to
-// what the suite's status file says is installed.
-func (s *suite) missing(ctx context.Context, names ...string) ([]string, error) {
-	args := append([]string{"apt-get", "--print-uris", "--yes", "install"}, names...)
-	out, err := s.run(ctx, "", args...)
+// wanted names the packages that apt-get install would fetch, given what the
+// suite's status file says is installed.
+func (s *suite) wanted(ctx context.Context, args ...string) ([]string, error) {
+	out, err := s.run(ctx, "", append([]string{"apt-get", "--print-uris", "--yes", "install"}, args...)...)
 	if err != nil {
 		return nil, err
 	}
