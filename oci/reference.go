@@ -242,7 +242,7 @@ func isHex(r rune) bool { return r >= '0' && r <= '9' || r >= 'a' && r <= 'f' }
 
 func isLowerAlnum(b byte) bool { return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' }
 
-func isHostByte(b byte) bool { return isLowerAlnum(b|0x20) && (b >= 'A' || b <= '9') || b == '-' }
+func isHostByte(b byte) bool { return isLowerAlnum(b) || b >= 'A' && b <= 'Z' || b == '-' }
 
 func isTagByte(b byte) bool { return isHostByte(b) || b == '.' || b == '_' }
 
