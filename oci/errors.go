@@ -44,8 +44,13 @@ var (
 	// the policy wants one.
 	ErrExpired = errors.New("signature expired")
 	// ErrPolicy: the policy is malformed, or rejects the reference.
-	ErrPolicy = errors.New("refused by policy")
+	ErrPolicy = errors.New("policy")
 	// ErrKey: a key file is malformed, of an unsupported type, or the
 	// password is wrong.
 	ErrKey = errors.New("unusable key")
+	// ErrLayer: a layer's bytes are the named ones, but their contents cannot
+	// be unpacked.
+	ErrLayer = errors.New("invalid layer")
+	// ErrNotBootable: the image lacks what a bootable image promises.
+	ErrNotBootable = errors.New("not a bootable image")
 )
