@@ -30,6 +30,7 @@ APT::Architecture "amd64";
 APT::Architectures "amd64";
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
+pkgCacheGen::ForceEssential ",";
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
@@ -47,8 +48,7 @@ type suite struct {
 type debPackage struct {
 	Name, Version, Arch, SHA256 string
 
-	depends   string
-	essential bool
+	depends string
 }
 
 // hostSuite is the release the machine runs, with its security updates.
@@ -102,8 +102,7 @@ func (l *Lab) openSuite(ctx context.Context, key, sources, status string) (*suit
 		}
 		l.say("reading Debian's package lists: %s", strings.TrimPrefix(key, "apt-"))
 		s := &suite{dir: dir, status: filepath.Join(dir, "status")}
-		_, err := s.run(ctx, "", "apt-get", "-o", "APT::Update::Error-Mode=any", "update")
-		return err
+		return s.update(ctx)
 	})
 	if err != nil {
 		return nil, err
@@ -122,7 +121,14 @@ func (s *suite) run(ctx context.Context, dir string, args ...string) ([]byte, er
 		"-o", "Dir::State::lists=" + filepath.Join(s.dir, "lists"),
 		"-o", "Dir::State::status=" + s.status,
 		"-o", "Dir::Cache=" + s.dir}, args[1:]...)
-	return cmd{args: all, dir: dir}.run(ctx)
+	out, err := cmd{args: all, dir: dir}.run(ctx)
+	return out, networkError(err)
+}
+
+// update reads the package lists from the mirror.
+func (s *suite) update(ctx context.Context) error {
+	_, err := s.run(ctx, "", "apt-get", "-o", "APT::Update::Error-Mode=any", "update")
+	return err
 }
 
 // show describes the newest version of each named package.
@@ -138,7 +144,7 @@ func (s *suite) show(ctx context.Context, names ...string) ([]debPackage, error)
 	byName := make(map[string]debPackage, len(paragraphs))
 	for _, p := range paragraphs {
 		byName[p["package"]] = debPackage{Name: p["package"], Version: p["version"], Arch: p["architecture"],
-			SHA256: p["sha256"], depends: p["depends"], essential: p["essential"] == "yes"}
+			SHA256: p["sha256"], depends: p["depends"]}
 	}
 	list := make([]debPackage, 0, len(names))
 	for _, name := range names {

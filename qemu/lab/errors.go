@@ -7,6 +7,9 @@ var (
 	// system built, and the process is not root.
 	ErrNotRoot = errors.New("root rights are needed")
 
+	// ErrNetwork means that no Debian mirror could be reached.
+	ErrNetwork = errors.New("mirror not reachable")
+
 	// ErrHost means that the machine is not one the lab works on.
 	ErrHost = errors.New("not a Debian amd64 host")
 

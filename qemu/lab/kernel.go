@@ -38,17 +38,41 @@ func (l *Lab) HostKernel(ctx context.Context) (Kernel, error) {
 	return k, nil
 }
 
-// ImageKernel unpacks the cloud kernel that the boot images carry.
+// ImageKernel unpacks the cloud kernel that the boot images carry, in its
+// locked version.
 func (l *Lab) ImageKernel(ctx context.Context) (Kernel, error) {
-	s, err := l.imageSuite(ctx)
+	dir, err := l.once(ctx, "image-kernel-"+lockHash(), func(dir string) error {
+		d, err := l.fetchLocked(ctx, isImageKernel)
+		if err != nil {
+			return err
+		}
+		if len(d.files) != 1 {
+			return fmt.Errorf("expected one kernel package, got %d", len(d.files))
+		}
+		if _, err := run(ctx, "dpkg-deb", "-x", d.files[0], dir); err != nil {
+			return err
+		}
+		if err := noteUnlocked(dir, d.unlocked); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, packageFile), []byte(formatLock(d.packages)), 0o644)
+	})
 	if err != nil {
 		return Kernel{}, fmt.Errorf("image kernel: %w", err)
 	}
-	k, err := l.newestKernel(ctx, s, imageKernelMeta)
+	if err := l.heedUnlocked(dir); err != nil {
+		return Kernel{}, fmt.Errorf("image kernel: %w", err)
+	}
+	k, err := openKernel(dir)
 	if err != nil {
 		return Kernel{}, fmt.Errorf("image kernel: %w", err)
 	}
 	return k, nil
+}
+
+// isImageKernel picks the package that the cloud metapackage stands for.
+func isImageKernel(p debPackage) bool {
+	return p.Name != imageKernelMeta && strings.HasPrefix(p.Name, "linux-image-") && strings.HasSuffix(p.Name, "-cloud-amd64")
 }
 
 func (l *Lab) newestKernel(ctx context.Context, s *suite, meta string) (Kernel, error) {
@@ -63,23 +87,38 @@ func (l *Lab) newestKernel(ctx context.Context, s *suite, meta string) (Kernel, 
 	p := list[0]
 	dir, err := l.once(ctx, p.Name+"_"+p.Version, func(dir string) error {
 		l.say("downloading %s %s", p.Name, p.Version)
-		debs, err := s.download(ctx, dir, list)
+		files, err := s.download(ctx, dir, list)
 		if err != nil {
 			return err
 		}
-		if _, err := run(ctx, "dpkg-deb", "-x", debs[0], dir); err != nil {
+		if _, err := run(ctx, "dpkg-deb", "-x", files[0], dir); err != nil {
 			return err
 		}
-		return os.Remove(debs[0])
+		if err := os.Remove(files[0]); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, packageFile), []byte(formatLock(list)), 0o644)
 	})
 	if err != nil {
 		return Kernel{}, err
 	}
-	return openKernel(dir, p)
+	return openKernel(dir)
 }
 
+// packageFile says, in the lock's format, which package a tree came from.
+const packageFile = "package.lock"
+
 // openKernel finds the parts of an unpacked kernel package.
-func openKernel(tree string, p debPackage) (Kernel, error) {
+func openKernel(tree string) (Kernel, error) {
+	text, err := os.ReadFile(filepath.Join(tree, packageFile))
+	if err != nil {
+		return Kernel{}, err
+	}
+	list, err := parseLock(string(text))
+	if err != nil || len(list) != 1 {
+		return Kernel{}, fmt.Errorf("%s: expected one package, got %d: %w", packageFile, len(list), err)
+	}
+	p := list[0]
 	images, err := filepath.Glob(filepath.Join(tree, "boot/vmlinuz-*"))
 	if err != nil || len(images) != 1 {
 		return Kernel{}, fmt.Errorf("%s: expected one boot/vmlinuz-*, got %d", p.Name, len(images))

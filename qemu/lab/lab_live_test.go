@@ -177,3 +177,21 @@ func TestNTP(t *testing.T) {
 		t.Errorf("expected stratum 8 and no offset, got %d and %v", r.Stratum, r.ClockOffset)
 	}
 }
+
+func TestDebianImage(t *testing.T) {
+	l := testLab(t)
+	img, err := l.DebianImage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := readImage(img); err != nil {
+		t.Error(err)
+	}
+	digest, _ := img.Digest()
+	t.Log(img.Layout, digest)
+	layers, _ := img.Layers()
+	for i, layer := range layers {
+		size, _ := layer.Size()
+		t.Logf("layer %d: %d bytes", i, size)
+	}
+}

@@ -19,45 +19,49 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// imageTime is the time of everything the lab itself puts into an image.
-var imageTime = time.Unix(1735689600, 0).UTC() // 2025-01-01
+// imageEpoch is the time of everything the lab puts into an image:
+// 2025-01-01. Files of packages that are older keep their time.
+const imageEpoch = 1735689600
 
-// xattrRecord is how tar carries extended attributes (and OCI wants them).
+func imageTime() time.Time { return time.Unix(imageEpoch, 0).UTC() }
+
+// xattrRecord is how tar carries extended attributes.
 const xattrRecord = "SCHILY.xattr."
 
-// memLayer is a layer that is written in memory. The first error sticks and
-// comes out of layer.
-type memLayer struct {
-	buf  bytes.Buffer
+// layerWriter writes the tar of a layer. The first error sticks: it is in err
+// and comes out of close.
+type layerWriter struct {
 	tw   *tar.Writer
-	seen map[string]bool
-	sums map[string]string // path to hex SHA-256 of regular files
+	seen map[string]bool   // directories written
+	sums map[string]string // path to hex SHA-256 of the files added with file
 	err  error
 }
 
-func newMemLayer() *memLayer {
-	l := &memLayer{seen: map[string]bool{}, sums: map[string]string{}}
-	l.tw = tar.NewWriter(&l.buf)
-	return l
+func newLayerWriter(w io.Writer) *layerWriter {
+	return &layerWriter{tw: tar.NewWriter(w), seen: map[string]bool{}, sums: map[string]string{}}
 }
 
-func (l *memLayer) add(h *tar.Header, data []byte) {
+// write adds an entry as it is.
+func (l *layerWriter) write(h *tar.Header, body io.Reader) {
 	if l.err != nil {
 		return
 	}
-	h.ModTime = imageTime
-	h.Size = int64(len(data))
-	h.Format = tar.FormatPAX
-	if parent := path.Dir(strings.TrimSuffix(h.Name, "/")); parent != "." {
-		l.dir(parent, 0o755)
-	}
-	if l.err = l.tw.WriteHeader(h); l.err == nil {
-		_, l.err = l.tw.Write(data)
+	if l.err = l.tw.WriteHeader(h); l.err == nil && h.Typeflag == tar.TypeReg && body != nil {
+		_, l.err = io.Copy(l.tw, body)
 	}
 }
 
-// dir adds a directory, and its parents, unless the layer has it.
-func (l *memLayer) dir(name string, perm int64) {
+// add adds an entry with the image's time, and the directories above it.
+func (l *layerWriter) add(h *tar.Header, data []byte) {
+	h.ModTime, h.Size, h.Format = imageTime(), int64(len(data)), tar.FormatPAX
+	if parent := path.Dir(strings.TrimSuffix(h.Name, "/")); parent != "." {
+		l.dir(parent, 0o755)
+	}
+	l.write(h, bytes.NewReader(data))
+}
+
+// dir adds a directory unless the layer has it.
+func (l *layerWriter) dir(name string, perm int64) {
 	if l.seen[name] {
 		return
 	}
@@ -65,40 +69,59 @@ func (l *memLayer) dir(name string, perm int64) {
 	l.add(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: perm}, nil)
 }
 
-func (l *memLayer) file(name string, perm int64, data []byte) {
-	sum := sha256.Sum256(data)
-	l.sums[name] = hex.EncodeToString(sum[:])
-	l.add(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: perm}, data)
+func (l *layerWriter) file(name string, perm int64, data []byte) {
+	l.fileXattr(name, perm, data, nil)
 }
 
-func (l *memLayer) fileXattr(name string, perm int64, data []byte, attr, value string) {
+// fileXattr adds a file with PAX records for its extended attributes.
+func (l *layerWriter) fileXattr(name string, perm int64, data []byte, records map[string]string) {
 	sum := sha256.Sum256(data)
 	l.sums[name] = hex.EncodeToString(sum[:])
-	records := map[string]string{xattrRecord + attr: value}
 	l.add(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: perm, PAXRecords: records}, data)
 }
 
-func (l *memLayer) symlink(name, target string) {
+func (l *layerWriter) symlink(name, target string) {
 	l.add(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}, nil)
 }
 
-func (l *memLayer) hardlink(name, target string) {
+func (l *layerWriter) hardlink(name, target string) {
 	l.sums[name] = l.sums[target]
 	l.add(&tar.Header{Typeflag: tar.TypeLink, Name: name, Linkname: target, Mode: 0o755}, nil)
 }
 
-// whiteout hides name of the layers below.
-func (l *memLayer) whiteout(name string) {
+// whiteout hides name, a file or a directory, of the layers below.
+func (l *layerWriter) whiteout(name string) {
 	l.add(&tar.Header{Typeflag: tar.TypeReg, Name: path.Join(path.Dir(name), ".wh."+path.Base(name)), Mode: 0o644}, nil)
 }
 
-// layer compresses what was added.
-func (l *memLayer) layer() (v1.Layer, error) {
+// opaque hides all that the layers below have in the directory name.
+func (l *layerWriter) opaque(name string) { l.whiteout(name + "/.wh..opq") }
+
+func (l *layerWriter) close() error {
 	if l.err == nil {
 		l.err = l.tw.Close()
 	}
 	if l.err != nil {
-		return nil, fmt.Errorf("layer: %w", l.err)
+		return fmt.Errorf("layer: %w", l.err)
+	}
+	return nil
+}
+
+// memLayer is a layer whose tar is kept in memory.
+type memLayer struct {
+	*layerWriter
+	buf *bytes.Buffer
+}
+
+func newMemLayer() *memLayer {
+	buf := &bytes.Buffer{}
+	return &memLayer{newLayerWriter(buf), buf}
+}
+
+// layer compresses what was added, fast.
+func (l *memLayer) layer() (v1.Layer, error) {
+	if err := l.close(); err != nil {
+		return nil, err
 	}
 	return gzipLayer(func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(l.buf.Bytes())), nil
@@ -121,7 +144,7 @@ func ociImage(arch string, labels map[string]string, layers ...v1.Layer) (v1.Ima
 	for _, layer := range layers {
 		var err error
 		img, err = mutate.Append(img, mutate.Addendum{Layer: layer, MediaType: types.OCILayer,
-			History: v1.History{Created: v1.Time{Time: imageTime}}})
+			History: v1.History{Created: v1.Time{Time: imageTime()}}})
 		if err != nil {
 			return nil, fmt.Errorf("image: %w", err)
 		}
@@ -132,7 +155,7 @@ func ociImage(arch string, labels map[string]string, layers ...v1.Layer) (v1.Ima
 	}
 	conf = conf.DeepCopy()
 	conf.Architecture, conf.OS = arch, "linux"
-	conf.Created = v1.Time{Time: imageTime}
+	conf.Created = v1.Time{Time: imageTime()}
 	conf.Config.Labels = labels
 	img, err = mutate.ConfigFile(img, conf)
 	if err != nil {

@@ -12,10 +12,14 @@ import (
 
 // tinyModuleNames are what a root on EROFS with an overlay and a virtio
 // machine need; dependencies come along.
-var tinyModuleNames = [...]string{"erofs", "overlay", "loop", "virtio_net", "virtio_blk", "virtio_rng"}
+func tinyModuleNames() []string {
+	return []string{"erofs", "overlay", "loop", "virtio_net", "virtio_blk", "virtio_rng"}
+}
 
 // moduleIndexes come with the kernel package; depmod reads them.
-var moduleIndexes = [...]string{"modules.builtin", "modules.builtin.modinfo", "modules.order"}
+func moduleIndexes() []string {
+	return []string{"modules.builtin", "modules.builtin.modinfo", "modules.order"}
+}
 
 // tinyModules makes a directory with the modules of the tiny image and the
 // indexes that depmod makes for them.
@@ -37,12 +41,12 @@ func (l *Lab) tinyModules(ctx context.Context, k Kernel) (string, error) {
 		if err != nil {
 			return err
 		}
-		files, err := moduleClosure(string(index), tinyModuleNames[:])
+		files, err := moduleClosure(string(index), tinyModuleNames())
 		if err != nil {
 			return err
 		}
 		small := filepath.Join(dir, "lib/modules", k.Release)
-		for _, name := range append(files, moduleIndexes[:]...) {
+		for _, name := range append(files, moduleIndexes()...) {
 			if err := copyFile(from, name, filepath.Join(small, name)); err != nil {
 				return err
 			}
@@ -105,7 +109,7 @@ func copyFile(from fs.FS, name, to string) error {
 }
 
 // tree adds the regular files below root under the directory to.
-func (l *memLayer) tree(root fs.FS, to string) error {
+func (l *layerWriter) tree(root fs.FS, to string) error {
 	return fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err

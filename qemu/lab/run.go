@@ -48,7 +48,7 @@ func run(ctx context.Context, args ...string) ([]byte, error) {
 	return cmd{args: args}.run(ctx)
 }
 
-// run returns standard output. The error of a program that failed quotes the
+// run returns standard output, also that of a program that failed. The error of a program that failed quotes the
 // end of what it wrote to standard error.
 func (c cmd) run(ctx context.Context) ([]byte, error) {
 	var out bytes.Buffer
@@ -70,7 +70,7 @@ func (c cmd) run(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(c.args[0]), ctx.Err())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(c.args[0]), err, strings.Join(tail.last, "; "))
+		return out.Bytes(), fmt.Errorf("%s: %w: %s", filepath.Base(c.args[0]), err, strings.Join(tail.last, "; "))
 	}
 	return out.Bytes(), nil
 }

@@ -136,7 +136,7 @@ func tinyBase(guest []byte) *memLayer {
 
 	capability, _ := hex.DecodeString(tiny.CapXattr) // a constant of package tiny
 	name := strings.TrimPrefix(tiny.CapFile, "/")
-	m.fileXattr(name, 0o755, []byte("#!/bin/false\n"), "security.capability", string(capability))
+	m.fileXattr(name, 0o755, []byte("#!/bin/false\n"), map[string]string{capXattr: string(capability)})
 	m.hardlink(strings.TrimPrefix(tiny.CapFileLink, "/"), name)
 	return m
 }
@@ -160,7 +160,7 @@ func tinyKernel(k Kernel, modules string, o TinyOptions) (*memLayer, error) {
 		image = []byte(strings.Repeat("this is no kernel\n", 1000))
 	}
 	var initramfs bytes.Buffer
-	w := cpio.NewWriter(&initramfs, imageTime)
+	w := cpio.NewWriter(&initramfs, imageTime())
 	if err := w.File("etc/initrd-release", 0o644, []byte(tinyOSRelease)); err != nil {
 		return nil, err
 	}

@@ -15,9 +15,6 @@ type program struct {
 	env  []string
 }
 
-// libDirs are where Debian packages for amd64 keep shared libraries.
-var libDirs = [...]string{"usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"}
-
 // server unpacks a program's package, and those of its dependencies that the
 // host lacks, into the cache. Servers are not installed: that would start a
 // service and could push out another one, as chrony does to
@@ -38,13 +35,10 @@ func (l *Lab) server(ctx context.Context, name, pkg string) (program, error) {
 	if err != nil {
 		return program{}, fmt.Errorf("unpack %s: %w", pkg, err)
 	}
-	libs := make([]string, len(libDirs))
-	for i, d := range libDirs {
-		libs[i] = filepath.Join(dir, d)
-	}
+	libs := filepath.Join(dir, "usr/lib/x86_64-linux-gnu") + ":" + filepath.Join(dir, "lib/x86_64-linux-gnu")
 	for _, bin := range []string{"usr/bin", "usr/sbin"} {
 		if p, err := exec.LookPath(filepath.Join(dir, bin, name)); err == nil {
-			return program{path: p, env: []string{"LD_LIBRARY_PATH=" + strings.Join(libs, ":")}}, nil
+			return program{path: p, env: []string{"LD_LIBRARY_PATH=" + libs}}, nil
 		}
 	}
 	return program{}, fmt.Errorf("unpack %s: %w: %s", pkg, ErrTool, name)
