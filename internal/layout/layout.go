@@ -45,6 +45,8 @@ type Handoff struct {
 	Root    string   `json:"root"`    // "direct" or "initrd"
 	Release string   `json:"release"` // kernel release that must be running now
 	Modules []string `json:"modules"` // files below HandoffModules, in load order
+	// RootSHA256 is the root's hash before the jump; "" means do not check.
+	RootSHA256 string `json:"root_sha256,omitempty"`
 }
 
 // HandoffSchema is the only schema this version writes and reads.

@@ -18,9 +18,9 @@ type key struct {
 	preset string // value when nothing sets it
 	list   bool   // takes several values: an array in TOML, on the command line repetition or sep between them
 	sep    string
-	flag   bool   // true or false; the bare word on the command line means true
-	number bool   // an integer in TOML
-	pairs  bool   // a table of lists in TOML, PREFIX=LOCATION on the command line
+	flag   bool // true or false; the bare word on the command line means true
+	number bool // an integer in TOML
+	pairs  bool // a table of lists in TOML, PREFIX=LOCATION on the command line
 	set    func(*Config, []string) error
 	get    func(*Config) string
 }
