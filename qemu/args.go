@@ -64,7 +64,7 @@ func machineArgs(o Options) ([]string, error) {
 		rtc = "base=" + o.RTC.UTC().Format("2006-01-02T15:04:05")
 	}
 	args := []string{
-		"-machine", "q35", "-accel", accel, "-cpu", o.CPU,
+		"-machine", "q35,smbios-entry-point-type=32", "-accel", accel, "-cpu", o.CPU,
 		"-smp", strconv.Itoa(o.CPUs), "-m", strconv.Itoa(o.MemoryMiB),
 		"-rtc", rtc, "-device", "virtio-rng-pci",
 	}
@@ -136,7 +136,7 @@ func consoleArgs(o Options) ([]string, error) {
 func dataArgs(o Options) ([]string, error) {
 	var args []string
 	for i, s := range o.SMBIOS {
-		source, err := source("value", s.Value, s.Path, maxSMBIOSText)
+		source, err := source("value", s.Value, "path", s.Path)
 		if err != nil {
 			return nil, fmt.Errorf("smbios %d: %w: %w", i, ErrSMBIOS, err)
 		}
@@ -146,27 +146,26 @@ func dataArgs(o Options) ([]string, error) {
 		if !strings.HasPrefix(f.Name, "opt/") || len(f.Name) > 55 {
 			return nil, fmt.Errorf("fw_cfg %d: %w: expected a name opt/... of at most 55 bytes, got %q", i, ErrFWCfg, f.Name)
 		}
-		source, err := source("string", f.Value, f.Path, maxSMBIOSText)
+		source, err := source("string", f.Value, "file", f.Path)
 		if err != nil {
 			return nil, fmt.Errorf("fw_cfg %s: %w: %w", f.Name, ErrFWCfg, err)
 		}
-		source = strings.Replace(source, "path=", "file=", 1)
 		args = append(args, "-fw_cfg", "name="+comma(f.Name)+","+source)
 	}
 	return args, nil
 }
 
 // source writes the option for a value given either directly or by a file.
-func source(key, value, path string, limit int) (string, error) {
+func source(valueKey, value, pathKey, path string) (string, error) {
 	switch {
 	case (value == "") == (path == ""):
 		return "", errors.New("expected either a value or a file")
-	case len(value) > limit:
-		return "", fmt.Errorf("expected at most %d bytes, got %d: use a file", limit, len(value))
+	case len(value) > maxText:
+		return "", fmt.Errorf("expected at most %d bytes, got %d: use a file", maxText, len(value))
 	case path != "":
-		return "path=" + comma(path), nil
+		return pathKey + "=" + comma(path), nil
 	}
-	return key + "=" + comma(value), nil
+	return valueKey + "=" + comma(value), nil
 }
 
 // comma escapes a value for QEMU's key=value lists.

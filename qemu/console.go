@@ -11,7 +11,7 @@ import (
 // Ceilings of what is kept of a console.
 const (
 	maxLine       = 64 << 10 // a longer line is broken in two
-	maxTranscript = 64 << 20 // the oldest lines are forgotten beyond this
+	maxTranscript = 16 << 20 // the oldest lines are forgotten beyond this
 	settle        = 200 * time.Millisecond
 )
 

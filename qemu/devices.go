@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// diskArgs attaches the disks. They are caches of nothing: cache=unsafe skips
-// the host's fsyncs, which no test survives longer than its machine.
+// diskArgs attaches the disks. cache=unsafe skips the host's fsyncs: what the
+// guest wrote survives its own end, though not the host's.
 func diskArgs(o Options) ([]string, error) {
 	if len(o.Disks) > maxDisks {
 		return nil, fmt.Errorf("disks: %w: expected at most %d, got %d", ErrDisk, maxDisks, len(o.Disks))

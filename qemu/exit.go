@@ -21,6 +21,7 @@ const (
 // Exit is how a machine ended.
 type Exit struct {
 	Reason  Reason
+	Cause   error         // why it was killed, if by the end of Start's context
 	Code    int           // QEMU's exit code, -1 when a signal ended it
 	Elapsed time.Duration // from power-on
 	Resets  int           // reboots the machine went through, with Options.Reboot
@@ -32,19 +33,30 @@ type Exit struct {
 
 // String says it in words for a test's log.
 func (e Exit) String() string {
-	return fmt.Sprintf("%s after %.1f s (QEMU exit code %d, peak %d MiB)", e.Reason, e.Elapsed.Seconds(), e.Code, e.PeakRSS>>20)
+	cause := ""
+	if e.Reason == Killed && e.Cause != nil {
+		cause = fmt.Sprintf(" (%v)", e.Cause)
+	}
+	return fmt.Sprintf("%s%s after %.1f s, QEMU exit code %d, peak %d MiB", e.Reason, cause, e.Elapsed.Seconds(), e.Code, e.PeakRSS>>20)
 }
 
-// panicLine recognizes the first line of a Linux panic, with or without
-// time stamp, but not a program that talks about one.
-var panicLine = regexp.MustCompile(`^(<\d+>)?(\[\s*\d+\.\d+\](\[[^]]*\])? )?Kernel panic - not syncing`)
+// The first and the last line of a Linux panic, with or without time stamp,
+// but not of a program that talks about one.
+var (
+	panicLine = regexp.MustCompile(stamp + `Kernel panic - not syncing`)
+	panicEnd  = regexp.MustCompile(stamp + `---\[ end Kernel panic - not syncing`)
+)
+
+// stamp is what the kernel may print before each line.
+const stamp = `^(<\d+>)?(\[\s*\d+\.\d+\](\[[^]]*\])? )?`
 
 // outcome gathers what is known about a machine's end while it runs. Its
 // methods' callers hold the VM's mutex.
 type outcome struct {
 	shutdown string // reason of QEMU's SHUTDOWN event
 	panicked bool   // since the last reset
-	killed   bool   // by this package, without a panic
+	killed   bool   // by Kill or a context
+	cause    error  // that context's
 	resets   int
 }
 

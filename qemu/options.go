@@ -19,12 +19,12 @@ const (
 	DefaultMemoryMiB = 1024
 	DefaultCPUs      = 2
 
-	minMemoryMiB  = 16
-	maxMemoryMiB  = 1 << 20
-	maxCPUs       = 64
-	maxDisks      = 6 // the number of SATA ports of q35
-	maxNICs       = 8
-	maxSMBIOSText = 32 << 10 // one string on the command line; longer ones come from a file
+	minMemoryMiB = 16
+	maxMemoryMiB = 1 << 20
+	maxCPUs      = 64
+	maxDisks     = 6 // the number of SATA ports of q35
+	maxNICs      = 8
+	maxText      = 32 << 10 // one value on QEMU's command line; longer ones come from a file
 )
 
 // Options describes a virtual machine. The zero value is a PC without disk
@@ -149,7 +149,8 @@ type Forward struct {
 	GuestPort int
 }
 
-// OEMString is one SMBIOS type 11 string.
+// OEMString is one SMBIOS type 11 string. All together hold less than 64 KiB;
+// what is longer goes into FWCfg.
 type OEMString struct {
 	Value string // at most 32 KiB
 	Path  string // file holding the string, for long ones; excludes Value

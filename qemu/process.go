@@ -28,8 +28,8 @@ func controlArgs() []string {
 }
 
 // launch starts QEMU.
-func launch(binary string, args []string, o Options) (*process, error) {
-	path, err := exec.LookPath(binary)
+func launch(args []string, o Options) (*process, error) {
+	path, err := exec.LookPath(o.Binary)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoQEMU, err)
 	}

@@ -53,21 +53,22 @@ func (m message) shutdownReason() (string, bool) {
 type monitor struct {
 	conn    io.ReadWriteCloser
 	onEvent func(message)
-	answers chan message  // buffered: the answer may come before the asker listens
-	turn    chan uint64   // holds the next command's number while nobody has it
-	closed  chan struct{} // closed when QEMU hung up
+	// answers is closed when QEMU hung up. It is buffered because an answer
+	// may come before the one who asked listens.
+	answers chan message
+	turn    chan uint64 // holds the next command's number while nobody has it
 }
 
 // newMonitor returns a monitor whose run method must be started.
 func newMonitor(conn io.ReadWriteCloser, onEvent func(message)) *monitor {
-	m := &monitor{conn: conn, onEvent: onEvent, answers: make(chan message, 16), turn: make(chan uint64, 1), closed: make(chan struct{})}
+	m := &monitor{conn: conn, onEvent: onEvent, answers: make(chan message, 16), turn: make(chan uint64, 1)}
 	m.turn <- 1
 	return m
 }
 
 // run reads the channel until QEMU or something unreadable ends it.
 func (m *monitor) run() {
-	defer close(m.closed)
+	defer close(m.answers)
 	defer m.conn.Close()
 	lines := bufio.NewScanner(m.conn)
 	lines.Buffer(nil, maxMessage)
@@ -82,7 +83,7 @@ func (m *monitor) run() {
 		case msg.ID != nil:
 			select {
 			case m.answers <- msg:
-			default: // whoever asked has given up
+			default: // nobody has asked for a long time
 			}
 		}
 	}
@@ -115,16 +116,16 @@ func (m *monitor) command(ctx context.Context, name string, arguments any) (json
 func (m *monitor) answer(ctx context.Context, name string, id uint64) (json.RawMessage, error) {
 	for {
 		select {
-		case msg := <-m.answers:
+		case msg, ok := <-m.answers:
 			switch {
+			case !ok:
+				return nil, fmt.Errorf("qmp: %s: %w", name, ErrExited)
 			case *msg.ID != id: // to an earlier command that was given up
 			case msg.Error != nil:
 				return nil, fmt.Errorf("qmp: %s: %w: %s: %s", name, ErrCommand, msg.Error.Class, msg.Error.Desc)
 			default:
 				return msg.Return, nil
 			}
-		case <-m.closed:
-			return nil, fmt.Errorf("qmp: %s: %w", name, ErrExited)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("qmp: %s: %w: %w", name, ErrTimeout, context.Cause(ctx))
 		}

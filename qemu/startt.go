@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"context"
+	"errors"
 	"os"
 	"regexp"
 	"time"
@@ -70,7 +71,8 @@ var unsafeInNames = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
 func testContext(tb TB) (context.Context, context.CancelFunc) {
 	if t, ok := tb.(interface{ Deadline() (time.Time, bool) }); ok {
 		if deadline, ok := t.Deadline(); ok {
-			return context.WithDeadline(context.Background(), deadline.Add(-deadlineMargin))
+			cause := errors.New("the test's deadline is near")
+			return context.WithDeadlineCause(context.Background(), deadline.Add(-deadlineMargin), cause)
 		}
 	}
 	return context.WithCancel(context.Background())
@@ -79,9 +81,7 @@ func testContext(tb TB) (context.Context, context.CancelFunc) {
 // finish ends the machine with its test.
 func (vm *VM) finish(tb TB, ours bool) {
 	tb.Helper()
-	select {
-	case <-vm.done:
-	default:
+	if vm.running() {
 		vm.Kill()
 	}
 	vm.mu.Lock()

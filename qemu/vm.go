@@ -16,11 +16,10 @@ import (
 
 // Ceilings of time and size.
 const (
-	startTimeout = 60 * time.Second // until QEMU answers on its control channel
-	panicGrace   = 5 * time.Second  // for a panicking kernel to print its trace
-	sendTimeout  = 30 * time.Second // for the guest to read what Send wrote
-	quitTimeout  = 5 * time.Second  // for QEMU to put the terminal back
-	maxReport    = 64 << 20
+	panicGrace  = 5 * time.Second  // for a panicking kernel to print its trace
+	sendTimeout = 30 * time.Second // for the guest to read what Send wrote
+	quitTimeout = 5 * time.Second  // for QEMU to put the terminal back
+	maxReport   = 64 << 20
 )
 
 // VM is a virtual machine that was started. Its methods may be called from
@@ -40,107 +39,6 @@ type VM struct {
 	waited  bool // somebody got the Exit
 }
 
-// Start starts a machine. It returns when the machine runs, or with the error
-// of the options, ErrNoQEMU, or ErrStart with QEMU's message. The machine is
-// killed when ctx ends, and on Linux also when this process dies. The caller
-// removes the artifact directory, vm.Dir.
-func Start(ctx context.Context, o Options) (*VM, error) {
-	o, err := o.prepare()
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", o.Name, err)
-	}
-	args, err := o.Args()
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", o.Name, err)
-	}
-	log, err := os.Create(filepath.Join(o.Dir, ConsoleFile))
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", o.Name, err)
-	}
-	p, err := launch(o.Binary, args, o)
-	if err != nil {
-		log.Close()
-		return nil, fmt.Errorf("start %s: %w", o.Name, err)
-	}
-	vm := newVM(o, p, log)
-	go vm.live(log)
-	if err := vm.begin(ctx); err != nil {
-		vm.Kill()
-		return nil, fmt.Errorf("start %s: %w: %w\n%s", o.Name, ErrStart, err, vm.messages())
-	}
-	context.AfterFunc(ctx, vm.Kill)
-	return vm, nil
-}
-
-// prepare checks the options, completes them, and fills the directory.
-func (o Options) prepare() (Options, error) {
-	o = o.withDefaults()
-	check := o
-	check.Dir = or(check.Dir, ".")
-	if _, err := check.Args(); err != nil { // before anything is created
-		return o, err
-	}
-	var err error
-	if o.Dir == "" {
-		o.Dir, err = os.MkdirTemp("", "slipway-vm-")
-	} else {
-		err = os.MkdirAll(o.Dir, 0o755)
-	}
-	if err != nil {
-		return o, fmt.Errorf("artifact directory: %w", err)
-	}
-	if o, err = o.absolute(); err != nil {
-		return o, err
-	}
-	if err := o.copyVars(); err != nil {
-		return o, fmt.Errorf("firmware: %w: %w", ErrFirmware, err)
-	}
-	return o, o.writeRepeat()
-}
-
-// copyVars gives the machine its own UEFI variables. A directory that is used
-// again keeps them, as a real machine does.
-func (o Options) copyVars() error {
-	if o.Firmware.Vars == "" {
-		return nil
-	}
-	vars := filepath.Join(o.Dir, VarsFile)
-	if _, err := os.Stat(vars); err == nil {
-		return nil
-	}
-	data, err := os.ReadFile(o.Firmware.Vars)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(vars, data, 0o600)
-}
-
-// newVM connects the parts around a process.
-func newVM(o Options, p *process, log io.Writer) *VM {
-	vm := &VM{opts: o, process: p, powerOn: time.Now(), ready: make(chan struct{}), done: make(chan struct{})}
-	vm.console = newConsole(func() time.Duration { return time.Since(vm.powerOn) })
-	vm.console.log = log
-	vm.console.hook = vm.onLine
-	if o.Terminal != nil {
-		vm.console.out = o.Terminal.Out
-	}
-	vm.monitor = newMonitor(p.control, vm.onEvent)
-	return vm
-}
-
-// begin waits for the control channel and switches the machine on.
-func (vm *VM) begin(ctx context.Context) error {
-	defer close(vm.ready)
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("no answer in %v", startTimeout))
-	defer cancel()
-	if _, err := vm.monitor.command(ctx, "qmp_capabilities", nil); err != nil {
-		return err
-	}
-	vm.powerOn = time.Now()
-	_, err := vm.monitor.command(ctx, "cont", nil)
-	return err
-}
-
 // live reads what QEMU says until it is gone, and then settles the Exit.
 func (vm *VM) live(log io.Closer) {
 	var readers sync.WaitGroup
@@ -158,7 +56,7 @@ func (vm *VM) live(log io.Closer) {
 	code := vm.process.cmd.ProcessState.ExitCode()
 	vm.mu.Lock()
 	vm.exit = Exit{
-		Reason: vm.outcome.reason(code), Code: code, Elapsed: end.Sub(vm.powerOn),
+		Reason: vm.outcome.reason(code), Cause: vm.outcome.cause, Code: code, Elapsed: end.Sub(vm.powerOn),
 		Resets: vm.outcome.resets, PeakRSS: vm.process.peakRSS(),
 	}
 	vm.mu.Unlock()
@@ -166,13 +64,17 @@ func (vm *VM) live(log io.Closer) {
 }
 
 // onLine watches for a panic and passes the line on. A panicking kernel gets
-// a moment for its trace and its own reboot, then it has no future.
+// a moment for its trace, then it has no future.
 func (vm *VM) onLine(line Line) {
-	if !vm.opts.Reboot && panicLine.MatchString(line.Text) {
+	switch {
+	case vm.opts.Reboot:
+	case panicLine.MatchString(line.Text):
 		vm.mu.Lock()
 		vm.outcome.panicked = true
 		vm.mu.Unlock()
 		time.AfterFunc(panicGrace, vm.end)
+	case panicEnd.MatchString(line.Text):
+		time.AfterFunc(settle, vm.end)
 	}
 	if vm.opts.OnLine != nil {
 		vm.opts.OnLine(line)
@@ -198,7 +100,9 @@ func (vm *VM) Wait(ctx context.Context) (Exit, error) {
 	select {
 	case <-vm.done:
 	case <-ctx.Done():
-		return Exit{}, fmt.Errorf("%s: wait: %w: %w\n%s", vm.opts.Name, ErrTimeout, context.Cause(ctx), vm.console.tail(tailLines))
+		if vm.running() {
+			return Exit{}, fmt.Errorf("%s: wait: %w: %w\n%s", vm.opts.Name, ErrTimeout, context.Cause(ctx), vm.console.tail(tailLines))
+		}
 	}
 	vm.mu.Lock()
 	defer vm.mu.Unlock()
@@ -206,11 +110,26 @@ func (vm *VM) Wait(ctx context.Context) (Exit, error) {
 	return vm.exit, nil
 }
 
+// running reports whether the machine has not ended yet.
+func (vm *VM) running() bool {
+	select {
+	case <-vm.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // Kill pulls the plug and returns when QEMU is gone. It may be called at any
 // time and more than once.
-func (vm *VM) Kill() {
+func (vm *VM) Kill() { vm.kill(nil) }
+
+// kill ends the machine and notes why.
+func (vm *VM) kill(cause error) {
 	vm.mu.Lock()
-	vm.outcome.killed = true
+	if !vm.outcome.killed {
+		vm.outcome.killed, vm.outcome.cause = true, cause
+	}
 	vm.mu.Unlock()
 	vm.end()
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -31,9 +30,10 @@ var actions = map[string]func() error{
 	"oem":      oemStrings,
 	"modules":  modules,
 	"disks":    disks,
-	"net":      network,
+	"links":    links,
+	"dial":     dial,
+	"listen":   listen,
 	"flood":    flood,
-	"overlong": overlong,
 	"hang":     func() error { select {} },
 	"panic":    func() error { os.Exit(3); return nil },
 	"reboot":   func() error { return syscall.Reboot(syscall.LINUX_REBOOT_CMD_RESTART) },
@@ -48,8 +48,7 @@ func main() {
 		}
 	}
 	fmt.Println("guest: hello")
-	cmdline, _ := os.ReadFile("/proc/cmdline")
-	for _, word := range strings.Fields(string(cmdline)) {
+	for _, word := range words() {
 		name, ok := strings.CutPrefix(word, "do=")
 		if !ok {
 			continue
@@ -64,6 +63,15 @@ func main() {
 		}
 	}
 	select {}
+}
+
+// words returns the words of the kernel's command line.
+func words() []string {
+	cmdline, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		fmt.Printf("guest: %v\n", err)
+	}
+	return strings.Fields(string(cmdline))
 }
 
 // facts prints what the machine looks like from inside.
@@ -130,7 +138,7 @@ func modules() error {
 	return err
 }
 
-// disks prints the block devices with their serial numbers and sizes.
+// disks prints the block devices.
 func disks() error {
 	devices, err := filepath.Glob("/sys/block/*")
 	for _, device := range devices {
@@ -141,39 +149,11 @@ func disks() error {
 	return err
 }
 
-// network brings the links up and prints their state.
-func network() error {
-	links, err := net.Interfaces()
-	for _, link := range links {
-		if link.Flags&net.FlagLoopback != 0 {
-			continue
-		}
-		if err := up(link.Name); err != nil {
-			return fmt.Errorf("%s: %w", link.Name, err)
-		}
-		carrier := []byte("0")
-		for try := 0; try < 50 && string(carrier) != "1"; try++ { // negotiation takes a while
-			time.Sleep(100 * time.Millisecond)
-			carrier, _ = os.ReadFile("/sys/class/net/" + link.Name + "/carrier")
-			carrier = bytes.TrimSpace(carrier)
-		}
-		driver, _ := os.Readlink("/sys/class/net/" + link.Name + "/device/driver")
-		fmt.Printf("guest: link %s %s driver %s carrier %s\n", link.Name, link.HardwareAddr, filepath.Base(driver), carrier)
-	}
-	return err
-}
-
 // flood prints fast and much.
 func flood() error {
 	out := bufio.NewWriter(os.Stdout)
-	for i := range 20000 {
+	for i := range 5000 {
 		fmt.Fprintf(out, "guest: flood %d\n", i)
 	}
 	return out.Flush()
-}
-
-// overlong prints a line that has no end.
-func overlong() error {
-	_, err := os.Stdout.WriteString(strings.Repeat("x", 70000) + "\n")
-	return err
 }

@@ -16,22 +16,34 @@ func initModule(image []byte) error {
 	return nil
 }
 
-// up sets a network interface up.
-func up(name string) error {
+// request is a struct ifreq.
+type request struct {
+	name [16]byte
+	data [24]byte
+}
+
+// setUp sets a network interface up.
+func setUp(name string) error {
+	flags := syscall.IFF_UP | syscall.IFF_RUNNING
+	return configure(name, syscall.SIOCSIFFLAGS, []byte{byte(flags), byte(flags >> 8)})
+}
+
+// setAddress gives a network interface an IPv4 address of class A.
+func setAddress(name string, ip [4]byte) error {
+	return configure(name, syscall.SIOCSIFADDR, append([]byte{syscall.AF_INET, 0, 0, 0}, ip[:]...))
+}
+
+// configure does an interface ioctl.
+func configure(name string, code uintptr, data []byte) error {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
 	if err != nil {
 		return err
 	}
 	defer syscall.Close(fd)
-	var request struct {
-		name  [16]byte
-		flags uint16
-		_     [22]byte
-	}
-	copy(request.name[:15], name)
-	request.flags = syscall.IFF_UP | syscall.IFF_RUNNING
-	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(&request)))
-	if errno != 0 {
+	var r request
+	copy(r.name[:15], name)
+	copy(r.data[:], data)
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), code, uintptr(unsafe.Pointer(&r))); errno != 0 {
 		return errno
 	}
 	return nil
