@@ -12,6 +12,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrDenied: the registry wants other credentials than the client has.
 	ErrDenied = errors.New("access denied")
+	// ErrRefused: the registry calls the request itself wrong.
+	ErrRefused = errors.New("request refused by the registry")
 	// ErrUnreachable: no usable answer after the last try: no name, no route,
 	// refused, cut, too slow, or only 429 and 5xx.
 	ErrUnreachable = errors.New("registry unreachable")

@@ -120,16 +120,16 @@ func TestPrivateKeyRefusals(t *testing.T) {
 		return string(pem.EncodeToMemory(&pem.Block{Type: privateKeyPEM, Bytes: []byte(body)}))
 	}
 	for name, c := range map[string]struct{ text, want string }{
-		"public":          {string(readFile(t, keyDir+"cosign.pub")), "got PUBLIC KEY"},
-		"huge N":          {edit(`"N":65536`, `"N":1073741824`), "expected N=16384 to 262144"},
-		"N is no power":   {edit(`"N":65536`, `"N":65537`), "expected N="},
-		"weak N":          {edit(`"N":65536`, `"N":2`), "expected N="},
-		"huge r":          {edit(`"r":8`, `"r":800000`), "r=8"},
-		"another kdf":     {edit(`"scrypt"`, `"argon2"`), `got "argon2"`},
-		"unknown key":     {edit(`"kdf"`, `"x":1,"kdf"`), `unknown key "x"`},
-		"damaged":         {edit(`"ciphertext":"`, `"ciphertext":"AAAA`), "wrong password, or the file is damaged"},
-		"line break":      {edit(`"ciphertext":"`, `"ciphertext":"\n`), "line break"},
-		"nonce too long":  {edit(`"nonce":"`, `"nonce":"AAAA`), "expected a nonce of 24 bytes"},
+		"public":         {string(readFile(t, keyDir+"cosign.pub")), "got PUBLIC KEY"},
+		"huge N":         {edit(`"N":65536`, `"N":1073741824`), "expected N=16384 to 262144"},
+		"N is no power":  {edit(`"N":65536`, `"N":65537`), "expected N="},
+		"weak N":         {edit(`"N":65536`, `"N":2`), "expected N="},
+		"huge r":         {edit(`"r":8`, `"r":800000`), "r=8"},
+		"another kdf":    {edit(`"scrypt"`, `"argon2"`), `got "argon2"`},
+		"unknown key":    {edit(`"kdf"`, `"x":1,"kdf"`), `unknown key "x"`},
+		"damaged":        {edit(`"ciphertext":"`, `"ciphertext":"AAAA`), "wrong password, or the file is damaged"},
+		"line break":     {edit(`"ciphertext":"`, `"ciphertext":"\n`), "line break"},
+		"nonce too long": {edit(`"nonce":"`, `"nonce":"AAAA`), "expected a nonce of 24 bytes"},
 	} {
 		if _, err := ParsePrivateKey([]byte(c.text), testPassword(t)); !errors.Is(err, ErrKey) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: expected %q, got %v", name, c.want, err)

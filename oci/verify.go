@@ -1,9 +1,7 @@
 package oci
 
 import (
-	"errors"
-	"maps"
-	"slices"
+	"fmt"
 	"time"
 )
 
@@ -17,32 +15,11 @@ type VerifyOptions struct {
 	Epoch uint64
 }
 
-// Image is a verified image. Only Policy.Verify makes a usable one; the zero
-// value is refused.
-type Image struct {
-	ref           Reference
-	top, instance Digest
-	arch          string
-	labels        map[string]string
-	layers        []Layer
-	signers       []Signer
-	findings      []Finding
-}
-
-// Layer is one layer, as the verified manifest and config name it.
-type Layer struct {
-	// Digest and Size are those of the compressed blob, DiffID that of the
-	// tar inside.
-	Digest, DiffID Digest
-	Size           int64
-	MediaType      string
-}
-
 // Signer is a signature that counted.
 type Signer struct {
 	// KeyID is the SHA-256 of the public key's SPKI in DER, as hex.
 	KeyID string
-	// Format is "tag" (simple signing at the .sig tag) or "bundle".
+	// Format is FormatTag or FormatBundle.
 	Format string
 	// Signed is the digest that was signed: the top manifest or the instance.
 	Signed Digest
@@ -54,7 +31,7 @@ type Signer struct {
 type Finding struct {
 	// Source says where it was found.
 	Source string
-	// Format is "tag", "bundle" or "" for a place.
+	// Format is FormatTag, FormatBundle or "" for a place.
 	Format string
 	// KeyID is the key under which the signature is good, "" if none.
 	KeyID string
@@ -62,36 +39,57 @@ type Finding struct {
 	Signed Digest
 	// Counted tells whether the signature counts for the policy.
 	Counted bool
-	// Reason says why not, or what was not checked.
+	// Reason says why it does not count, or what about it was not checked.
 	Reason string
+
+	err error
 }
 
-// Reference returns what was asked for: the logical name, not a mirror's.
-func (i *Image) Reference() Reference { return i.ref }
+// VerifyError is the error of Policy.Verify, with everything that was looked
+// at.
+type VerifyError struct {
+	Reference Reference
+	Digest    Digest
+	Findings  []Finding
+	err       error
+}
 
-// Digest returns the digest of the top manifest or index.
-func (i *Image) Digest() Digest { return i.top }
+// Error returns one line.
+func (e *VerifyError) Error() string {
+	return fmt.Sprintf("verify: %s: %v", e.Reference, e.err)
+}
 
-// Instance returns the digest of the platform's manifest; the same as Digest
-// for an image without index.
-func (i *Image) Instance() Digest { return i.instance }
+// Unwrap returns the sentinels.
+func (e *VerifyError) Unwrap() error { return e.err }
 
-// Arch returns the architecture in Go's spelling.
-func (i *Image) Arch() string { return i.arch }
-
-// Labels returns the config's labels.
-func (i *Image) Labels() map[string]string { return maps.Clone(i.labels) }
-
-// Layers returns the layers, lowest first.
-func (i *Image) Layers() []Layer { return slices.Clone(i.layers) }
-
-// Signers returns the signatures that counted.
-func (i *Image) Signers() []Signer { return slices.Clone(i.signers) }
-
-// Findings returns every signature looked at, with its verdict.
-func (i *Image) Findings() []Finding { return slices.Clone(i.findings) }
-
-// Verify checks s against the policy.
+// Verify checks s against the policy: the only way to a usable Image. All
+// requirements of the reference's scope must be met, each by a signature on
+// the top manifest or on the instance that the machine will run. A signature
+// that is malformed, by another key or for another image is skipped and
+// reported; it is never in the way of a good one.
+//
+// Errors are of type *VerifyError, which wraps ErrPolicy where the policy
+// rejects the reference, else ErrUnsigned, ErrBadSignature, ErrIdentity,
+// ErrEpoch or ErrExpired: what is missing for the best signature there is.
+// Where a place to look for signatures could not be read, its error is wrapped
+// too.
 func (p *Policy) Verify(s *Signed, o VerifyOptions) (*Image, error) {
-	return nil, errors.New("verify: not built yet")
+	if s == nil || s.top == "" {
+		return nil, fmt.Errorf("verify: %w: nothing was fetched", ErrUnsigned)
+	}
+	v := p.judge(s.ref, s.signatures, o)
+	v.findings = append(v.findings, s.problems...)
+	if v.err != nil {
+		return nil, &VerifyError{s.ref, s.top, v.findings, withProblems(v.err, s.problems)}
+	}
+	return newImage(s, v), nil
+}
+
+// withProblems adds to a verdict's error why places to look for signatures
+// could not be read.
+func withProblems(err error, problems []Finding) error {
+	for _, f := range problems {
+		err = fmt.Errorf("%w; %s: %w", err, f.Source, f.err)
+	}
+	return err
 }
