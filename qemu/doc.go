@@ -11,7 +11,8 @@
 // because a /dev/kvm may be there and not work. It always has an entropy
 // source, two serial ports, and no device that Options does not name. The
 // kernel's command line is exactly Options.Cmdline, so a guest needs
-// console=ttyS0 there to be heard. No firmware boots from the network.
+// console=ttyS0 there to be heard, and NoTimerCheck to survive a busy host. No
+// firmware boots from the network.
 //
 //	ttyS0  console: standard input and output, Expect, Send, ConsoleFile
 //	ttyS1  report channel, written to ReportFile as it is: VM.Report

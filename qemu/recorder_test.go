@@ -10,6 +10,13 @@ import (
 	"github.com/slipway-boot/slipway/qemu"
 )
 
+// Patience of the tests. A guest takes a few seconds; the rest is for a busy
+// machine.
+const (
+	boot = 2 * time.Minute
+	soon = 30 * time.Second
+)
+
 // recorder is a test that notes what the harness does to it.
 type recorder struct {
 	mu       sync.Mutex

@@ -34,7 +34,7 @@ var actions = map[string]func() error{
 	"dial":     dial,
 	"listen":   listen,
 	"flood":    flood,
-	"hang":     func() error { select {} },
+	"hang":     hang,
 	"panic":    func() error { os.Exit(3); return nil },
 	"reboot":   func() error { return syscall.Reboot(syscall.LINUX_REBOOT_CMD_RESTART) },
 	"poweroff": func() error { return syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF) },
@@ -62,7 +62,14 @@ func main() {
 			fmt.Printf("guest: %s: error: %v\n", name, err)
 		}
 	}
-	select {}
+	hang()
+}
+
+// hang does nothing for ever. An empty select would be a deadlock to Go.
+func hang() error {
+	for {
+		time.Sleep(time.Hour)
+	}
 }
 
 // words returns the words of the kernel's command line.
@@ -122,7 +129,8 @@ func oemStrings() error {
 	return err
 }
 
-// modules loads /modules/* in the order of their names.
+// modules loads /modules/* in the order of their names. Some are accelerators
+// that the processor may not have, so errors are only told.
 func modules() error {
 	files, err := filepath.Glob("/modules/*.ko")
 	for _, file := range files {
@@ -131,7 +139,7 @@ func modules() error {
 			return err
 		}
 		if err := initModule(image); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			fmt.Printf("guest: %s: %v\n", file, err)
 		}
 	}
 	time.Sleep(time.Second) // disks are probed in the background
