@@ -371,7 +371,7 @@ func FuzzOpen(f *testing.F) {
 		if err != nil {
 			return
 		}
-		paths, err := x.Closure(x.names()...)
+		paths, err := x.Closure(x.Names()...)
 		if err != nil {
 			return
 		}

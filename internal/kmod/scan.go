@@ -32,13 +32,13 @@ func Scan(fsys fs.FS, dir string, names ...string) (*Index, error) {
 	}
 	s := scan{index: x, infos: make(map[string]Info)}
 	if len(names) == 0 {
-		names = x.names()
+		names = x.Names()
 	}
 	if err := s.follow(names); err != nil {
 		return nil, fmt.Errorf("kmod: %w", err)
 	}
 	if s.unresolved() {
-		if err := s.follow(x.names()); err != nil {
+		if err := s.follow(x.Names()); err != nil {
 			return nil, fmt.Errorf("kmod: %w", err)
 		}
 	}
@@ -70,7 +70,8 @@ func (x *Index) find() error {
 	})
 }
 
-func (x *Index) names() []string {
+// Names lists all modules, built-in ones aside, in order.
+func (x *Index) Names() []string {
 	names := make([]string, 0, len(x.modules))
 	for name := range x.modules {
 		names = append(names, name)
@@ -188,7 +189,7 @@ func (s *scan) unresolved() bool {
 
 // fill puts what was read into the index, in the order of names.
 func (s *scan) fill() {
-	for _, name := range s.index.names() {
+	for _, name := range s.index.Names() {
 		info, ok := s.infos[name]
 		if !ok {
 			continue
