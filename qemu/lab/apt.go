@@ -131,6 +131,19 @@ func (s *suite) update(ctx context.Context) error {
 	return err
 }
 
+// fresh runs f again with new package lists if it fails: the lists in the
+// cache may be older than what the mirror has.
+func (s *suite) fresh(ctx context.Context, f func() error) error {
+	err := f()
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if update := s.update(ctx); update != nil {
+		return err
+	}
+	return f()
+}
+
 // show describes the newest version of each named package.
 func (s *suite) show(ctx context.Context, names ...string) ([]debPackage, error) {
 	out, err := s.run(ctx, "", append([]string{"apt-cache", "--no-all-versions", "show"}, names...)...)

@@ -5,12 +5,14 @@ import (
 	"compress/gzip"
 	"context"
 	_ "embed" // the customize script
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -19,7 +21,7 @@ import (
 
 // debianVersion is part of the cache key: raise it when the builder changes
 // what it builds from the same packages.
-const debianVersion = "1"
+const debianVersion = "2"
 
 // DebianImage is a boot image in the cache.
 type DebianImage struct {
@@ -166,13 +168,17 @@ func (l *Lab) mmdebstrapLine(line string) {
 // writeLayout compresses the layers and writes the image into dir.
 func (l *Lab) writeLayout(dir string, tars []string) error {
 	layers := make([]v1.Layer, len(tars))
+	errs := make([]error, len(tars))
+	var wg sync.WaitGroup
 	for i, name := range tars {
-		l.say("debian image: compressing layer %d of %d", i+1, len(tars))
-		var err error
-		layers[i], err = gzipLayer(func() (io.ReadCloser, error) { return os.Open(name) }, gzip.DefaultCompression)
-		if err != nil {
-			return err
-		}
+		wg.Go(func() {
+			layers[i], errs[i] = gzipLayer(func() (io.ReadCloser, error) { return os.Open(name) }, gzip.DefaultCompression)
+		})
+	}
+	l.say("debian image: compressing %d layers", len(tars))
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
 	}
 	img, err := ociImage("amd64", map[string]string{
 		"containers.bootc":                 "1",
@@ -182,7 +188,6 @@ func (l *Lab) writeLayout(dir string, tars []string) error {
 	if err != nil {
 		return err
 	}
-	l.say("debian image: writing %s", dir)
 	path, err := layout.Write(dir, empty.Index)
 	if err != nil {
 		return err

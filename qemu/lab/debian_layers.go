@@ -28,7 +28,7 @@ func systemPackages() []string {
 // belong to the machine it was built on, or to the running system.
 func leftOut() []string {
 	return []string{"dev/", "etc/apt/apt.conf.d/99mmdebstrap", "etc/apt/sources.list", "etc/hostname",
-		"etc/resolv.conf", "run/", "tmp/", "var/lib/apt/lists/", "var/log/apt/"}
+		"etc/resolv.conf", "run/", "tmp/", "var/lib/apt/lists/", "var/log/apt", "vmlinuz", "vmlinuz.old"}
 }
 
 // debianLayer places a path of the Debian root.
@@ -57,9 +57,15 @@ Log in as root; there is no password.
 
 `
 
+// updated marks /etc and /var as up to date with /usr, so that systemd does
+// not rebuild caches on every boot of a root that forgets them.
+const updated = "# This file was created when the image was built.\n"
+
 // configFiles are the image's own files.
 func configFiles() []struct{ name, text string } {
 	return []struct{ name, text string }{
+		{"etc/.updated", updated},
+		{"var/.updated", updated},
 		{"etc/hostname", "debian\n"},
 		{"etc/issue", demoIssue},
 		{"usr/lib/bootc/kargs.d/10-console.toml", "kargs = [\"console=tty0\", \"console=ttyS0,115200\"]\n"},

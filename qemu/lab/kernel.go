@@ -31,7 +31,11 @@ func (l *Lab) HostKernel(ctx context.Context) (Kernel, error) {
 	if err != nil {
 		return Kernel{}, fmt.Errorf("host kernel: %w", err)
 	}
-	k, err := l.newestKernel(ctx, s, hostKernelMeta)
+	var k Kernel
+	err = s.fresh(ctx, func() error {
+		k, err = l.newestKernel(ctx, s, hostKernelMeta)
+		return err
+	})
 	if err != nil {
 		return Kernel{}, fmt.Errorf("host kernel: %w", err)
 	}

@@ -125,10 +125,14 @@ func tidyHeader(name string, h *tar.Header) *tar.Header {
 	return t
 }
 
-// cleanName is a tar name without leading "./" or "/" and without trailing
-// slash; the root itself is ".".
+// cleanName is a tar name relative to the root and without trailing slash;
+// the root itself is ".".
 func cleanName(name string) string {
-	return path.Clean(strings.TrimLeft(strings.TrimPrefix(name, "."), "/"))
+	name = path.Clean("/" + name)
+	if name == "/" {
+		return "."
+	}
+	return name[1:]
 }
 
 // eachEntry calls f for all entries but the root directory's own.

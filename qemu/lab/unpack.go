@@ -25,12 +25,16 @@ func (l *Lab) server(ctx context.Context, name, pkg string) (program, error) {
 	if err != nil {
 		return program{}, fmt.Errorf("unpack %s: %w", pkg, err)
 	}
-	newest, err := s.show(ctx, pkg)
-	if err != nil {
-		return program{}, fmt.Errorf("unpack %s: %w", pkg, err)
-	}
-	dir, err := l.once(ctx, "unpacked-"+pkg+"_"+newest[0].Version, func(dir string) error {
-		return l.unpack(ctx, s, pkg, dir)
+	var dir string
+	err = s.fresh(ctx, func() error {
+		newest, err := s.show(ctx, pkg)
+		if err != nil {
+			return err
+		}
+		dir, err = l.once(ctx, "unpacked-"+pkg+"_"+newest[0].Version, func(dir string) error {
+			return l.unpack(ctx, s, pkg, dir)
+		})
+		return err
 	})
 	if err != nil {
 		return program{}, fmt.Errorf("unpack %s: %w", pkg, err)
