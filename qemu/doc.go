@@ -15,7 +15,7 @@
 // firmware boots from the network.
 //
 //	ttyS0  console: standard input and output, Expect, Send, ConsoleFile
-//	ttyS1  report channel, written to ReportFile as it is: VM.Report
+//	ttyS1  report channel, written to ReportFile as it comes: VM.Report
 //
 // A guest on the User network reaches the host's 127.0.0.1 as HostAddress,
 // and the host reaches the guest through NIC.Forward. On an Unconnected card

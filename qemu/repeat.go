@@ -32,7 +32,7 @@ func (o Options) writeRepeat() error {
 		b.WriteString(" " + quote(arg))
 	}
 	b.WriteString("\n")
-	if err := os.WriteFile(filepath.Join(o.Dir, RepeatFile), []byte(b.String()), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(o.Dir, RepeatFile), []byte(b.String()), 0o700); err != nil {
 		return fmt.Errorf("repeat script: %w", err)
 	}
 	return nil

@@ -213,7 +213,8 @@ func (vm *VM) Console() string { return vm.console.text() }
 func (vm *VM) Lines() []Line { return vm.console.all() }
 
 // Report returns what the guest has written to its second serial port
-// (ttyS1) so far. The error is ErrTooLarge beyond 64 MiB.
+// (ttyS1) so far. A guest's terminal layer may have turned "\n" into "\r\n".
+// The error is ErrTooLarge beyond 64 MiB.
 func (vm *VM) Report() ([]byte, error) {
 	f, err := os.Open(filepath.Join(vm.opts.Dir, ReportFile))
 	if err != nil {
