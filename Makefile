@@ -1,0 +1,71 @@
+# slipway. A recipe here is one or two commands; whatever loops or decides is
+# Go, below internal/tools. Nothing is downloaded but Debian packages and Go
+# modules.
+
+GO       ?= go
+FUZZTIME ?= 30s
+BENCH    ?= .
+TOOL     := $(GO) run ./internal/tools
+
+# Through sudo, PATH loses the place that Go's own installer uses.
+export PATH := $(PATH):/usr/local/go/bin
+export CGO_ENABLED := 0
+
+# What needs root asks for it, with the environment that it reads.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo 'sudo --preserve-env=SLIPWAY_CACHE,http_proxy,https_proxy env "PATH=$$PATH"')
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test unit vm e2e firmware e2e-full check size repro fuzz bench lock needs clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+build: ## build/slipway (the operator's tool) and build/slipway-init (the loader)
+	$(GO) build -trimpath -o build/slipway ./cmd/slipway
+	$(GO) build -trimpath -tags nethttpomithttp2 -ldflags '-s -w' -o build/slipway-init ./cmd/init
+
+demo: build ## sign and boot a real Debian image in QEMU (root; INTERACTIVE=1 gives you the console)
+	$(SUDO) build/slipway demo $(if $(INTERACTIVE),--interactive)
+
+test: needs ## every test of the tiers unit, vm and firmware
+	@$(TOOL)/testsum unit vm firmware
+
+unit: ## tests without root, network or virtual machines
+	@$(TOOL)/testsum unit
+
+vm: needs ## boots of tiny images, refusals and failures
+	@$(TOOL)/testsum vm
+
+e2e: vm ## the same as vm
+
+firmware: needs ## boots from the firmware to the image's system
+	@$(TOOL)/testsum firmware
+
+e2e-full: needs ## vm, firmware and the long matrices (hours)
+	@$(TOOL)/testsum vm firmware full
+
+check: ## format, vet, staticcheck, govulncheck, imports, documents, shape
+	@$(TOOL)/check
+
+size: build ## what /init weighs, by package, against its budget
+	@$(TOOL)/needs xz-utils
+	@$(TOOL)/size
+
+repro: ## build everything twice in two places and compare
+	@$(TOOL)/needs
+	@$(TOOL)/repro
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@$(TOOL)/fuzz -time $(FUZZTIME)
+
+bench: needs ## benchmarks that match BENCH, as result lines
+	@$(TOOL)/bench '$(BENCH)'
+
+lock: ## take the newest Debian point release into the lab's lock file
+	$(GO) run ./qemu/lab/relock -cache build/lock-cache
+
+needs: ## install the Debian packages that tests and demo call
+	@$(TOOL)/needs -test
+
+clean: ## remove build/; downloads stay in $SLIPWAY_CACHE or ~/.cache/slipway
+	rm -rf build
