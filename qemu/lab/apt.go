@@ -15,6 +15,7 @@ import (
 const (
 	testSuite     = "trixie"               // the Debian release that boot images are made of
 	hostStatus    = "/var/lib/dpkg/status" // what the host has installed
+	keyBytes      = 6                      // of hashes in cache keys
 	debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 )
 
@@ -88,7 +89,8 @@ func sourceLine(uri, suite string) string {
 // openSuite prepares apt's state and reads the package lists, once. With no
 // status file nothing counts as installed.
 func (l *Lab) openSuite(ctx context.Context, key, sources, status string) (*suite, error) {
-	dir, err := l.once(ctx, key, func(dir string) error {
+	sum := sha256.Sum256([]byte(aptConf + sources))
+	dir, err := l.once(ctx, key+"-"+hex.EncodeToString(sum[:keyBytes]), func(dir string) error {
 		files := map[string]string{"apt.conf": aptConf, "sources.list": sources, "status": ""}
 		for name, text := range files {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {

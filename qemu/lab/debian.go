@@ -158,10 +158,18 @@ func (l *Lab) mmdebstrap(ctx context.Context, work string, packages []debPackage
 	return err
 }
 
-// mmdebstrapLine passes on mmdebstrap's own messages.
+// mmdebstrapLine passes on the warnings and the long steps of mmdebstrap's
+// own messages.
 func (l *Lab) mmdebstrapLine(line string) {
-	if len(line) > 3 && strings.ContainsAny(line[:1], "IWE") && line[1:3] == ": " {
-		l.say("debian image: %s", line[3:])
+	kind, text, _ := strings.Cut(line, ": ")
+	switch {
+	case kind == "W" || kind == "E":
+		l.say("debian image: mmdebstrap: %s", line)
+	case kind != "I":
+	case strings.HasPrefix(text, "running --customize-hook"):
+		l.say("debian image: making the initramfs with dracut")
+	case strings.HasPrefix(text, "extracting"), strings.HasPrefix(text, "installing"), strings.HasPrefix(text, "creating"):
+		l.say("debian image: %s", text)
 	}
 }
 

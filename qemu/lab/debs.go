@@ -35,7 +35,7 @@ const unlockedFile = "unlocked.txt"
 // lockHash names the lock in cache keys.
 func lockHash() string {
 	sum := sha256.Sum256([]byte(lockText))
-	return hex.EncodeToString(sum[:6])
+	return hex.EncodeToString(sum[:keyBytes])
 }
 
 // resolve asks apt for all packages of the boot image's root in the newest

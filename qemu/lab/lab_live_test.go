@@ -4,10 +4,12 @@ package lab
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -193,5 +195,45 @@ func TestDebianImage(t *testing.T) {
 	for i, layer := range layers {
 		size, _ := layer.Size()
 		t.Logf("layer %d: %d bytes", i, size)
+	}
+}
+
+// TestLostVersion pretends that the lock names a version that the mirror no
+// longer has.
+func TestLostVersion(t *testing.T) {
+	locked, err := parseLock(lockText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := lockText
+	defer func() { lockText = kept }()
+	for i := range locked {
+		if isImageKernel(locked[i]) {
+			locked[i].Name = "linux-image-6.12.1-cloud-amd64"
+			locked[i].Version = "6.12.1-1"
+		}
+	}
+	lockText = formatLock(locked)
+
+	l := &Lab{Cache: t.TempDir(), Strict: true}
+	if _, err := l.ImageKernel(t.Context()); !errors.Is(err, ErrLock) {
+		t.Errorf("strict: expected ErrLock, got %v", err)
+	}
+	l.Strict = false
+	for range 2 { // the second time from the cache, and as loud
+		var said strings.Builder
+		l.Progress = func(line string) { fmt.Fprintln(&said, line) }
+		k, err := l.ImageKernel(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "WARNING: linux-image-6.12.1-cloud-amd64: locked 6.12.1-1, now gone"
+		if k.Version == "6.12.1-1" || !strings.Contains(said.String(), want) {
+			t.Errorf("expected another version and %q, got %s and %q", want, k.Version, said.String())
+		}
+	}
+	l.Strict = true
+	if _, err := l.ImageKernel(t.Context()); !errors.Is(err, ErrLock) {
+		t.Errorf("strict, from the cache: expected ErrLock, got %v", err)
 	}
 }

@@ -58,9 +58,11 @@ func (l *Lab) EnsurePackages(ctx context.Context, names ...string) (installed []
 	defer unlock()
 	l.say("installing Debian packages: %s", list)
 	if err = l.install(ctx, missing); err != nil {
-		// Old or missing package lists are the usual reason.
-		if err = l.aptGet(ctx, "update"); err == nil {
-			err = l.install(ctx, missing)
+		// Old or missing package lists are the usual reason. A repository
+		// that does not answer may be one that is not needed.
+		update := l.aptGet(ctx, "update")
+		if err = l.install(ctx, missing); err != nil && update != nil {
+			err = update
 		}
 	}
 	if err != nil {
