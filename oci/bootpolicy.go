@@ -2,6 +2,7 @@ package oci
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -107,6 +108,9 @@ func parseBootPolicy(data []byte) (BootPolicy, error) {
 	}
 	if b.Schema != BootPolicySchema {
 		return b, fmt.Errorf("line %d: schema: expected %d, got %d", lineOf(data, "", "schema"), BootPolicySchema, b.Schema)
+	}
+	if b.Epoch > math.MaxInt64 { // what the decoder makes of a negative number
+		return b, fmt.Errorf("line %d: epoch: expected a number from 0", lineOf(data, "", "epoch"))
 	}
 	for _, rule := range []struct{ key, value, closed, open string }{
 		{"expires", b.Expires, RuleOptional, RuleRequired},

@@ -25,7 +25,13 @@ func (r *Registry) authorized(w http.ResponseWriter, req *http.Request) bool {
 	if strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ") == token {
 		return true
 	}
-	w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="https://%s/token",service="ocitest"`, req.Host))
+	r.mu.Lock()
+	realm := r.realm
+	r.mu.Unlock()
+	if realm == "" {
+		realm = "https://" + req.Host + "/token"
+	}
+	w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service="ocitest"`, realm))
 	http.Error(w, `{"errors":[{"code":"UNAUTHORIZED","message":"token wanted"}]}`, http.StatusUnauthorized)
 	return false
 }

@@ -23,8 +23,9 @@ type Fault struct {
 	Header map[string]string
 	// Redirect sends the client to this URL.
 	Redirect string
-	// Body and ContentType replace those of the answer.
-	Body        []byte
+	// Body, if set, is the answer to a GET, with status 200 or Status.
+	Body []byte
+	// ContentType replaces that of the answer.
 	ContentType string
 	// Corrupt flips the lowest bit of the byte in the middle.
 	Corrupt bool
@@ -92,7 +93,7 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	if fault.Status != 0 {
 		rec.WriteHeader(fault.Status)
 		fmt.Fprint(rec, `{"errors":[{"code":"UNKNOWN","message":"ocitest fault"}]}`)
-	} else {
+	} else if fault.Body == nil {
 		r.inner.ServeHTTP(rec, req)
 	}
 	fault.answer(w, req, rec)
@@ -122,6 +123,9 @@ func (f *Fault) answer(w http.ResponseWriter, req *http.Request, rec *httptest.R
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(rec.Code)
+	if f.Chunked {
+		http.NewResponseController(w).Flush()
+	}
 	switch {
 	case f.Truncate > 0 && f.Truncate < len(body):
 		w.Write(body[:f.Truncate])

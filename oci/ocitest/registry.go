@@ -45,6 +45,7 @@ type Registry struct {
 	auth   Options
 
 	mu       sync.Mutex
+	realm    string
 	faults   []*Fault
 	requests []Request
 }
@@ -88,6 +89,13 @@ func (r *Registry) Roots() *x509.CertPool { return r.ca.Roots() }
 
 // CA returns the authority of the registry's certificate.
 func (r *Registry) CA() *CA { return r.ca }
+
+// SetRealm sends clients to another URL for their tokens.
+func (r *Registry) SetRealm(url string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.realm = url
+}
 
 // Close stops the registry before the test ends: connections are refused.
 func (r *Registry) Close() {
