@@ -239,7 +239,7 @@ func TestRefuses(t *testing.T) {
 		"CA with a key":      {func(s *Spec) { s.CA = append(bytes.Clone(good.CA), private...) }, ErrPrivateKey, "ca.pem line "},
 		"key in config":      {func(s *Spec) { s.Config = append([]byte("# \n# "), private...) }, ErrPrivateKey, "slipway.toml line 2"},
 		"unknown key":        {func(s *Spec) { s.Config = []byte("schema = 1\nrefrence = \"a/b:c\"\n") }, config.ErrConfig, "line 2"},
-		"empty reference":    {func(s *Spec) { s.Config = []byte("schema = 1\nreference = \"\"\n") }, config.ErrConfig, "reference"},
+		"empty reference":    {func(s *Spec) { s.Config = []byte("schema = 1\nreference = \"\"\n") }, config.ErrConfig, "line 2"},
 		"no registry":        {func(s *Spec) { s.Config = []byte("schema = 1\nreference = \"web:stable\"\n") }, oci.ErrReference, "line 2"},
 		"bad digest":         {func(s *Spec) { s.Config = []byte("schema = 1\nreference = \"r.example/a@sha256:1\"\n") }, oci.ErrReference, "line 2"},
 		"init is text":       {func(s *Spec) { s.Init = []byte("#!/bin/sh\n") }, ErrInit, "static ELF"},

@@ -4,6 +4,8 @@
 package imagetest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -146,8 +148,24 @@ func kernel(tb testing.TB, p Parts) {
 		}
 	}
 	write(tb, filepath.Join(doc, "copyright"), []byte("Upstream-Name: Linux kernel\n\nFiles: *\nLicense: GPL-2\n"))
+	write(tb, filepath.Join(doc, "changelog.gz"), changelog(tb))
 	write(tb, p.Kernel, ukitest.Kernel(Release))
 	write(tb, filepath.Join(filepath.Dir(p.Kernel), "config-"+Release), []byte(fmt.Sprintf("# Linux/x86 %s\n%s", Release, kernelConfig)))
+}
+
+// changelog is that of a Debian package with signed binaries, built from version
+// 6.1.0-7 of the source package linux.
+func changelog(tb testing.TB) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write([]byte("linux-signed-amd64 (6.1.0+7) bookworm; urgency=high\n\n  * Sign kernel from linux 6.1.0-7\n")); err != nil {
+		tb.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // kernelConfig has what a payload's kernel needs.
