@@ -57,9 +57,26 @@ type Info struct {
 
 // Policy is what a payload trusts and allows.
 type Policy struct {
-	Hash  string         `json:"hash"`
-	Rules []image.Rule   `json:"rules"`
-	Boot  map[string]any `json:"boot"` // boot-policy.toml with its defaults filled in
+	Hash  string       `json:"hash"`
+	Rules []image.Rule `json:"rules"`
+	Boot  BootPolicy   `json:"boot"`
+}
+
+// BootPolicy is boot-policy.toml with its defaults filled in. In JSON it has the
+// keys of the file.
+type BootPolicy struct{ oci.BootPolicy }
+
+// MarshalJSON implements json.Marshaler.
+func (b BootPolicy) MarshalJSON() ([]byte, error) {
+	text, err := toml.Marshal(b.BootPolicy)
+	if err != nil {
+		return nil, err
+	}
+	var keys map[string]any
+	if err := toml.Unmarshal(text, &keys); err != nil {
+		return nil, err
+	}
+	return json.Marshal(keys)
 }
 
 // Certificate is one of a payload's TLS roots.
@@ -232,10 +249,7 @@ func (i *Info) trust(c *image.Contents) error {
 		if err != nil {
 			return err
 		}
-		i.Policy = &Policy{Hash: c.Policy.Hash(), Rules: rules}
-		if i.Policy.Boot, err = bootPolicy(c.Policy); err != nil {
-			return err
-		}
+		i.Policy = &Policy{c.Policy.Hash(), rules, BootPolicy{c.Policy.Boot()}}
 	}
 	if c.CA == nil {
 		return nil
@@ -248,16 +262,6 @@ func (i *Info) trust(c *image.Contents) error {
 		i.Certificates = append(i.Certificates, describe(x))
 	}
 	return nil
-}
-
-// bootPolicy goes through TOML, so that the keys are those of the file.
-func bootPolicy(p *oci.Policy) (map[string]any, error) {
-	text, err := toml.Marshal(p.Boot())
-	if err != nil {
-		return nil, err
-	}
-	var m map[string]any
-	return m, toml.Unmarshal(text, &m)
 }
 
 func describe(c *x509.Certificate) Certificate {
