@@ -68,7 +68,7 @@ type Bundle struct {
 // ErrNotBootable for a root that lacks what bootc images have, or are those of
 // Blob, of root, or ctx.
 func (c *Client) Extract(ctx context.Context, img *Image, root Target) (*Bundle, error) {
-	if img == nil || img.instance == "" {
+	if img.IsZero() {
 		return nil, fmt.Errorf("extract: %w: the image was not verified", ErrUnsigned)
 	}
 	x := &extraction{

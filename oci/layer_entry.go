@@ -58,7 +58,7 @@ func cleanPath(name string) (string, error) {
 		case part == "", part == ".":
 			continue
 		case part == "..":
-			return "", fmt.Errorf("%w: name %q: has ..", ErrLayer, clip(name))
+			return "", fmt.Errorf("%w: name %q: leaves its directory", ErrLayer, clip(name))
 		case len(part) > erofs.MaxName || strings.ContainsRune(part, 0):
 			return "", fmt.Errorf("%w: name %q: expected at most %d bytes between slashes, and no NUL", ErrLayer, clip(name), erofs.MaxName)
 		}

@@ -92,9 +92,9 @@ func TestMergeRefuses(t *testing.T) {
 		items []item
 		want  string
 	}{
-		"fact 32: dot dot":          {[]item{regular("usr/foo/../../bar", "")}, "has .."},
-		"leaving the tree":          {[]item{regular("../bar", "")}, "has .."},
-		"hard link out of the tree": {[]item{hardlink("a", "../../etc/passwd")}, "has .."},
+		"fact 32: dot dot":          {[]item{regular("usr/foo/../../bar", "")}, "leaves its directory"},
+		"leaving the tree":          {[]item{regular("../bar", "")}, "leaves its directory"},
+		"hard link out of the tree": {[]item{hardlink("a", "../../etc/passwd")}, "leaves its directory"},
 		"hard link to nothing":      {[]item{hardlink("a", "b")}, `hard link to "b"`},
 		"hard link loop":            {[]item{hardlink("a", "b"), hardlink("b", "a")}, `hard link to "b"`},
 		"hard link to itself":       {[]item{hardlink("a", "a")}, `hard link to "a"`},
