@@ -14,7 +14,7 @@ var forbidden = []struct {
 }{
 	{regexp.MustCompile(`/(home|Users)` + `/[a-z][a-z0-9_-]*/`), "a path in somebody's home directory"},
 	{regexp.MustCompile(`/root` + `/[A-Za-z.]`), "a path in root's home directory"},
-	{regexp.MustCompile(`\b(deb|ftp(\.[a-z]+)?|http|security|snapshot|archive|mirrors?)\.` + `(us\.)?(debian\.org|ubuntu\.com|kernel\.org)`), "the host of a package mirror"},
+	{regexp.MustCompile(`\b(deb|ftp(\.[a-z]+)?|http|security|archive|mirrors?)\.` + `(us\.)?(debian\.org|ubuntu\.com|kernel\.org)`), "the host of a package mirror"},
 	{regexp.MustCompile(`\b(proxy\.golang` + `\.org|goproxy\.[a-z]+)`), "the host of a module proxy"},
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"go/format"
 	"os"
 	"os/exec"
@@ -97,23 +96,8 @@ func vulnerabilities(ctx context.Context) ([]string, string, error) {
 	return outcome(out, err)
 }
 
-// tracked lists the files that git knows or would add.
-func tracked(ctx context.Context) ([]string, error) {
-	out, err := exec.CommandContext(ctx, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
-	if err != nil {
-		return nil, fmt.Errorf("git ls-files: %w", err)
-	}
-	var files []string
-	for name := range strings.SplitSeq(string(out), "\x00") {
-		if _, err := os.Lstat(name); name != "" && err == nil {
-			files = append(files, name)
-		}
-	}
-	return files, nil
-}
-
 func gofmt(ctx context.Context) ([]string, string, error) {
-	files, err := tracked(ctx)
+	files, err := shape.Tracked(ctx, ".")
 	if err != nil {
 		return nil, "", err
 	}
@@ -150,7 +134,7 @@ func undocumented(context.Context) ([]string, string, error) {
 }
 
 func links(ctx context.Context) ([]string, string, error) {
-	files, err := tracked(ctx)
+	files, err := shape.Tracked(ctx, ".")
 	if err != nil {
 		return nil, "", err
 	}
@@ -159,7 +143,7 @@ func links(ctx context.Context) ([]string, string, error) {
 }
 
 func words(ctx context.Context) ([]string, string, error) {
-	files, err := tracked(ctx)
+	files, err := shape.Tracked(ctx, ".")
 	if err != nil {
 		return nil, "", err
 	}
