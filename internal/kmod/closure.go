@@ -8,9 +8,8 @@ import (
 // Closure returns the files of the named modules and of everything they need,
 // in load order and without repeats, as paths for Read. Names that are built in
 // add nothing. Soft dependencies come before ("pre") or after ("post") their
-// module; inserting one may well fail, for example for want of a CPU feature,
-// and that is no reason to stop. Errors: ErrUnknown, for one of the names or for
-// something a module needs.
+// module; one that cannot be inserted is no reason to stop. Errors: ErrUnknown,
+// for one of the names or for something a module needs.
 func (x *Index) Closure(names ...string) ([]string, error) {
 	w := walk{index: x, soft: true, seen: make(map[string]bool)}
 	for _, name := range names {

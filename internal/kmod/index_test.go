@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+	"golang.org/x/sys/unix"
 
 	"github.com/slipway-boot/slipway/internal/kmod/kmodtest"
 )
@@ -327,6 +328,14 @@ func TestInsertRefused(t *testing.T) {
 	err := Insert(kmodtest.Module(kmodtest.Spec{Path: "slipway-test.ko"}, release), "a=1")
 	if err == nil || !strings.Contains(err.Error(), `init_module(slipway_test, "a=1")`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestDeclined(t *testing.T) {
+	for err, want := range map[error]bool{unix.EEXIST: true, unix.ENODEV: true, unix.ENOENT: false, unix.ENOEXEC: false, unix.EKEYREJECTED: false} {
+		if got := declined(err); got != want {
+			t.Errorf("%v: got %v, want %v", err, got, want)
+		}
 	}
 }
 
