@@ -39,19 +39,21 @@ func Assemble(dir string, log func(format string, args ...any)) error {
 	if got := release(); got != h.Release {
 		return fmt.Errorf("kernel: expected %q, got %q: kernel and root are not from the same image", h.Release, got)
 	}
-	for _, name := range h.Modules {
-		if err := insert(filepath.Join("/"+layout.HandoffModules, filepath.Base(name))); err != nil {
+	// A module may fail without harm: one that speeds up checksums finds no
+	// such processor (a soft dependency). Whether something is missing shows
+	// in the mounts, whose errors then carry these.
+	modules := insertAll(h.Modules)
+	if h.RootSHA256 != "" {
+		if err := checkRoot("/"+layout.HandoffRoot, h.RootSHA256); err != nil {
 			return err
 		}
-	}
-	if err := checkRoot("/"+layout.HandoffRoot, h.RootSHA256); err != nil {
-		return err
+		log("runtime: root has the same hash as before the jump")
 	}
 	if err := mountRoot("/"+layout.HandoffRoot, dir); err != nil {
-		return err
+		return errors.Join(err, modules)
 	}
 	if err := writableEtc(dir); err != nil {
-		return err
+		return errors.Join(err, modules)
 	}
 	if err := realVar(dir); err != nil {
 		return err
@@ -89,6 +91,15 @@ func release() string {
 	return unix.ByteSliceToString(u.Release[:])
 }
 
+// insertAll inserts modules in order and goes on after one that fails.
+func insertAll(names []string) error {
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, insert(filepath.Join("/"+layout.HandoffModules, filepath.Base(name))))
+	}
+	return errors.Join(errs...)
+}
+
 func insert(file string) error {
 	image, err := os.ReadFile(file)
 	if err != nil {
@@ -100,11 +111,8 @@ func insert(file string) error {
 	return nil
 }
 
-// checkRoot compares the root with what the loader had; "" asks for nothing.
+// checkRoot compares the root with what the loader had.
 func checkRoot(file, want string) error {
-	if want == "" {
-		return nil
-	}
 	f, err := os.Open(file)
 	if err != nil {
 		return err

@@ -21,7 +21,6 @@ var hints = []struct {
 	{oci.ErrCertificate, "build the payload with the CA that issued the registry's certificate, or correct the registry's name"},
 	{oci.ErrRedirect, "the registry sends its clients elsewhere: correct its set-up or name the right registry"},
 	{oci.ErrDenied, "the registry wants a login, or the repository's name is wrong"},
-	{oci.ErrUnreachable, "check that the registry runs and that this network reaches it"},
 	{oci.ErrArch, "build the image for this machine's architecture too"},
 	{oci.ErrNotFound, "check the reference: repository, tag and digest"},
 	{oci.ErrReference, "write the reference as registry.example/path:tag or registry.example/path@sha256:…"},
@@ -41,6 +40,9 @@ var hints = []struct {
 	{kexecer.ErrRefused, "check that the image's kernel is a bzImage for this machine, and signed if Secure Boot is on"},
 	{kexecer.ErrNotPermitted, "Secure Boot's lockdown forbids this: sign the image's kernel with a key the firmware trusts"},
 	{kexecer.ErrUnsupported, "build the payload with a kernel that has CONFIG_KEXEC_FILE"},
+	// An image that was refused for a reason of its own may also have had a
+	// mirror or origin that did not answer: the reason comes first.
+	{oci.ErrUnreachable, "check that the registry runs and that this network reaches it"},
 	{kexecer.ErrCmdline, "shorten or correct the kernel arguments in the image's kargs.d or the configuration"},
 }
 

@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"runtime/debug"
 	"time"
 
 	"github.com/slipway-boot/slipway/internal/bootlog"
@@ -13,6 +14,7 @@ func (m *machine) load(f *files) (_ *kexecer.Loaded, err error) {
 	defer s.end(&err)
 	defer f.kernel.Close()
 	defer f.initrd.Close()
+	debug.FreeOSMemory() // what extracting needed, the kernel needs now
 	if err := roomToLoad(f.initrdSize + f.kernelSize); err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func roomToExtract(image *oci.Image) error {
 
 // roomToLoad is the exact sum once all sizes are known.
 func roomToLoad(files int64) error {
-	return needMemory("kexec", files*copiesInKernel+keepFree/2)
+	return needMemory("kexec", files*copiesInKernel+keepFree)
 }
 
 func needMemory(what string, need int64) error {

@@ -11,7 +11,7 @@ import (
 
 // base is what every machine has, with the parts that options change marked.
 const base = "-name vm -nodefaults -no-user-config -display none" +
-	" -machine q35,smbios-entry-point-type=32 -accel tcg -cpu qemu64 -smp 2 -m 1024" +
+	" -machine q35,smbios-entry-point-type=32 -accel tcg -cpu qemu64,-cx16 -smp 2 -m 1024" +
 	" -rtc base=utc -device virtio-rng-pci -no-reboot"
 
 // ports is the console and the report channel.

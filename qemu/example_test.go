@@ -32,7 +32,7 @@ func ExampleOptions_Args() {
 	// -display none
 	// -machine q35,smbios-entry-point-type=32
 	// -accel tcg
-	// -cpu qemu64
+	// -cpu qemu64,-cx16
 	// -smp 2
 	// -m 1024
 	// -rtc base=utc

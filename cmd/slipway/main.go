@@ -31,6 +31,8 @@ func main() {
 // usageError is a call that cannot mean anything, unlike one that failed.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func run(ctx context.Context, args []string) int {
 	root := command()
 	root.SetArgs(args)
@@ -53,6 +55,8 @@ type hinted struct {
 	error
 	hint string
 }
+
+func (e hinted) Unwrap() error { return e.error }
 
 func hintFor(err error) string {
 	var h hinted

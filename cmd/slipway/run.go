@@ -15,13 +15,11 @@ import (
 )
 
 func runCommand() *cobra.Command {
-	var (
-		memory, nic, cmdline string
-	)
+	var memory, nic string
 	cmd := &cobra.Command{
 		Use:   "run PAYLOAD",
 		Short: "Boot a payload in QEMU with this terminal as its console",
-		Long:  "run boots a disk image or a UKI under OVMF, with a network card on QEMU's user\nnetwork (this machine's loopback is 10.0.2.2). Ctrl-A x ends it.",
+		Long:  "run boots a disk image under OVMF, with a network card on QEMU's user\nnetwork (this machine's loopback is 10.0.2.2). Ctrl-A x ends it.",
 		Args:  usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := machineFor(args[0])
@@ -48,12 +46,10 @@ func runCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&memory, "memory", "2G", "`size` of the machine's memory")
 	cmd.Flags().StringVar(&nic, "nic", string(qemu.VirtioNet), "network card: virtio-net-pci or e1000e")
-	_ = cmdline
 	return cmd
 }
 
-// machineFor makes a machine that boots the payload under OVMF. A UKI is put
-// on a disk first, as it would be on a real machine.
+// machineFor makes a machine that boots the payload under OVMF.
 func machineFor(file string) (qemu.Options, error) {
 	info, err := pack.Inspect(file)
 	if err != nil {

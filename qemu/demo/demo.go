@@ -15,6 +15,8 @@ import (
 
 	"github.com/slipway-boot/slipway/internal/report"
 	"github.com/slipway-boot/slipway/payload"
+	"github.com/slipway-boot/slipway/payload/pack"
+	"github.com/slipway-boot/slipway/qemu"
 	"github.com/slipway-boot/slipway/qemu/lab"
 )
 
@@ -177,7 +179,7 @@ func (r *run) payload(ctx context.Context) error {
 		return fmt.Errorf("payload kernel: %w", err)
 	}
 	return r.slipway(ctx, nil, "payload", "build", "--format", "disk", "--output", r.path("payload.img"),
-		"--kernel", kernel.Image, "--modules", filepath.Join(kernel.Tree, kernel.Modules),
+		"--kernel-tree", kernel.Tree, "--cmdline", pack.DefaultCmdline+" "+qemu.NoTimerCheck,
 		"--policy", r.path("policy.json"), "--config", r.path("slipway.toml"), "--ca", r.registry.CAFile(), "--demo")
 }
 

@@ -86,7 +86,9 @@ func (r *rig) plan(t *testing.T, reference string) *payload.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := payload.MakePlan(t.Context(), ref, payload.PlanOptions{Client: r.client(), Policy: policy, Conf: config.Defaults(), Dir: t.TempDir()})
+	conf := config.Defaults()
+	conf.Kargs = []string{qemu.NoTimerCheck}
+	p, err := payload.MakePlan(t.Context(), ref, payload.PlanOptions{Client: r.client(), Policy: policy, Conf: conf, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

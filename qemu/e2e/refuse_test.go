@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"net"
 	"path/filepath"
@@ -106,6 +107,13 @@ var refusals = []struct {
 		return r.machine(r.pushSigned(t, lab.TinyOptions{NoKernel: true}))
 	}},
 	{"TooLittleMemory", "4/7 extract", `not enough memory`, payload.ErrMemory, func(t *testing.T, r *rig) qemu.Options {
+		ballast := make([]byte, 40<<20) // random, so that no compression helps
+		_, _ = rand.Read(ballast)
+		o := r.machine(r.pushSigned(t, lab.TinyOptions{Files: map[string]string{"usr/share/ballast": string(ballast)}}))
+		o.MemoryMiB = 256
+		return o
+	}},
+	{"TooLittleMemoryToLoad", "6/7 load", `not enough memory: kexec`, payload.ErrMemory, func(t *testing.T, r *rig) qemu.Options {
 		o := r.machine(r.pushSigned(t, lab.TinyOptions{}))
 		o.MemoryMiB = 256
 		return o

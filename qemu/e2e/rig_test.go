@@ -1,4 +1,4 @@
-//go:build vm || firmware
+//go:build vm
 
 package e2e
 
@@ -73,14 +73,6 @@ func setup(t *testing.T) *rig {
 	return theRig
 }
 
-func cacheDir() (string, error) {
-	if dir := os.Getenv("SLIPWAY_CACHE"); dir != "" {
-		return dir, nil
-	}
-	home, err := os.UserHomeDir()
-	return filepath.Join(home, ".cache", "slipway"), err
-}
-
 func newRig(ctx context.Context) (*rig, error) {
 	cache, err := cacheDir()
 	if err != nil {
@@ -116,7 +108,7 @@ func newRig(ctx context.Context) (*rig, error) {
 const policyJSON = `{"default": [{"type": "reject"}], "transports": {"docker": {"registry.slipway.test": [
   {"type": "sigstoreSigned", "keyPath": "rig.pub", "signedIdentity": {"type": "matchRepository"}}]}}}`
 
-const bootPolicy = "schema = 1\n[allow]\nkargs = [\"tiny.*\", \"console=*\"]\n"
+const bootPolicy = "schema = 1\n[allow]\nkargs = [\"tiny.*\", \"" + qemu.NoTimerCheck + "\"]\n"
 
 // buildPayload makes the one initramfs; tests configure it by command line.
 func (r *rig) buildPayload() error {
@@ -209,7 +201,7 @@ func (r *rig) pushSigned(t *testing.T, o lab.TinyOptions) string {
 
 // machine is the payload with the words added to its command line.
 func (r *rig) machine(reference string, words ...string) qemu.Options {
-	words = append([]string{"console=ttyS0", "slipway.reference=" + reference}, words...)
+	words = append([]string{"console=ttyS0", qemu.NoTimerCheck, "slipway.kargs=" + qemu.NoTimerCheck, "slipway.reference=" + reference}, words...)
 	return qemu.Options{
 		Kernel: r.kernel.Image, Initrd: r.payload, Cmdline: strings.Join(words, " "),
 		MemoryMiB: 768, NICs: []qemu.NIC{{}},
