@@ -89,8 +89,12 @@ func FuzzGlob(f *testing.F) {
 		if len(pattern) > 200 || len(name) > 200 {
 			return
 		}
-		glob(pattern, name)
-		canonicalPattern(pattern)
+		if !strings.ContainsAny(pattern, `[\`) && glob(pattern, name) && !glob(pattern+"*", name+"x") {
+			t.Errorf("%q matches %q, but with a * behind it does not match more", pattern, name)
+		}
+		if got := canonicalPattern(pattern); len(got) != len(pattern) {
+			t.Errorf("canonicalPattern(%q) = %q", pattern, got)
+		}
 		if !strings.ContainsAny(pattern, `*?[\`) && glob(pattern, name) != (pattern == name) {
 			t.Errorf("glob(%q, %q) is wrong for a literal", pattern, name)
 		}
