@@ -19,5 +19,7 @@
 // The lab works on Debian 12 and newer, amd64, and says so elsewhere. Other
 // suites are read through private apt state below the cache: the host's own
 // package lists and sources are read, never changed. The mirror is the one
-// the host uses.
+// the host uses. Lists are read once and again only when a package in them is
+// gone: delete the cache to get a newer host kernel. Boot images are made of
+// the packages in debian-trixie.lock, see [Lab.Relock].
 package lab

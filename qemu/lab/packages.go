@@ -24,6 +24,7 @@ func HostPackages() []HostPackage {
 		{Name: "ovmf", Why: "UEFI firmware for them"},
 		{Name: "systemd-boot-efi", Why: "the stub of unified kernel images"},
 		{Name: "mmdebstrap", Why: "the Debian boot image"},
+		{Name: "mount", Why: "/proc and /dev while mmdebstrap works"},
 		{Name: "kmod", Why: "depmod for the tiny boot image"},
 		{Name: "debian-archive-keyring", Why: "signatures of the Debian archive"},
 		{Name: "erofs-utils", Why: "fsck.erofs and dump.erofs as judges", Test: true},
