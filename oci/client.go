@@ -3,11 +3,11 @@ package oci
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +28,17 @@ type Mirror struct {
 	Prefix string
 	// Location takes the prefix's place when connecting.
 	Location string
+}
+
+// Validate reports a mirror that could never be used. Errors wrap
+// ErrReference.
+func (m Mirror) Validate() error {
+	for _, s := range []string{m.Prefix, m.Location} {
+		if err := checkPlace(s); err != nil {
+			return fmt.Errorf("%w: mirror %q: %w", ErrReference, clip(s), err)
+		}
+	}
+	return nil
 }
 
 // Progress tells how far one transfer is.
@@ -120,7 +131,7 @@ type endpoint struct{ host, path string }
 func (e endpoint) String() string { return e.host + "/" + e.path }
 
 // endpoints lists where ref's repository may be, the origin last. Mirrors
-// whose location is no repository name are left out.
+// that do not pass Validate are left out.
 func (c *Client) endpoints(ref Reference) []endpoint {
 	mirrors := slices.Clone(c.Mirrors)
 	slices.SortStableFunc(mirrors, func(a, b Mirror) int { return len(b.Prefix) - len(a.Prefix) })
@@ -133,8 +144,8 @@ func (c *Client) endpoints(ref Reference) []endpoint {
 		}
 	}
 	for _, m := range mirrors {
-		if rest, ok := cutPrefix(ref.Repository(), strings.TrimSuffix(m.Prefix, "/")); ok {
-			add(strings.TrimSuffix(m.Location, "/") + rest)
+		if rest, ok := cutPrefix(ref.Repository(), m.Prefix); ok && m.Validate() == nil {
+			add(m.Location + rest)
 		}
 	}
 	add(ref.Repository())

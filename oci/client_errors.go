@@ -19,7 +19,10 @@ func classify(ctx context.Context, err error) error {
 	var status *transport.Error
 	var u *url.Error
 	if !errors.As(err, &status) && errors.As(err, &u) {
-		err = u // without the login's second try, by plain HTTP, which guard refuses
+		// Without the login's second try, by plain HTTP, which guard refuses,
+		// and without a query, which after a redirect can be a secret.
+		address, _, _ := strings.Cut(u.URL, "?")
+		err = &url.Error{Op: u.Op, URL: address, Err: u.Err}
 	}
 	switch {
 	case status != nil:

@@ -100,6 +100,15 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
+// resource is how a keychain is asked about a repository.
+type resource struct {
+	endpoint
+	registry string
+}
+
+// RegistryStr implements authn.Resource.
+func (r resource) RegistryStr() string { return r.registry }
+
 // session returns an HTTP client that is logged in to the repository, for
 // pull or for push (transport.PullScope, transport.PushScope).
 func (c *Client) session(ctx context.Context, e endpoint, scope string) (*http.Client, error) {
@@ -110,11 +119,11 @@ func (c *Client) session(ctx context.Context, e endpoint, scope string) (*http.C
 	if s != nil {
 		return s, nil
 	}
-	repo, err := ggcr.NewRepository(e.String(), ggcr.StrictValidation)
+	registry, err := ggcr.NewRegistry(e.host, ggcr.StrictValidation)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrReference, err)
 	}
-	host := repo.RegistryStr()
+	host := registry.RegistryStr()
 	hosts := []string{withPort(host)}
 	if host == dockerHubHost {
 		hosts = append(hosts, withPort(dockerHubTokens))
@@ -124,12 +133,12 @@ func (c *Client) session(ctx context.Context, e endpoint, scope string) (*http.C
 	}
 	auth := authn.Anonymous
 	if c.Keychain != nil {
-		if auth, err = authn.Resolve(ctx, c.Keychain, repo); err != nil {
+		if auth, err = authn.Resolve(ctx, c.Keychain, resource{e, host}); err != nil {
 			return nil, fmt.Errorf("credentials for %s: %w", host, err)
 		}
 	}
 	wire := transport.NewUserAgent(guard{c.base(), hosts}, userAgent)
-	rt, err := transport.NewWithContext(ctx, repo.Registry, auth, wire, []string{repo.Scope(scope)})
+	rt, err := transport.NewWithContext(ctx, registry, auth, wire, []string{"repository:" + e.path + ":" + scope})
 	if err != nil {
 		return nil, err
 	}

@@ -236,3 +236,52 @@ func TestMirror(t *testing.T) {
 		}
 	})
 }
+
+func TestMirrorValidate(t *testing.T) {
+	for name, c := range map[string]struct {
+		mirror oci.Mirror
+		good   bool
+	}{
+		"hosts":      {oci.Mirror{Prefix: "a.example", Location: "b.example:5000"}, true},
+		"paths":      {oci.Mirror{Prefix: "a.example/x", Location: "b.example/y/x"}, true},
+		"slash":      {oci.Mirror{Prefix: "a.example/", Location: "b.example"}, false},
+		"scheme":     {oci.Mirror{Prefix: "a.example", Location: "https://b.example"}, false},
+		"tag":        {oci.Mirror{Prefix: "a.example/x:y", Location: "b.example"}, false},
+		"no host":    {oci.Mirror{Prefix: "busybox", Location: "b.example"}, false},
+		"upper case": {oci.Mirror{Prefix: "A.example", Location: "b.example"}, false},
+		"empty":      {oci.Mirror{}, false},
+	} {
+		if err := c.mirror.Validate(); (err == nil) != c.good || err != nil && !errors.Is(err, oci.ErrReference) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// TestShortNames has names at the lower end of what is allowed.
+func TestShortNames(t *testing.T) {
+	r := ocitest.Start(t, ocitest.Options{})
+	body := ocitest.Image(t, ocitest.Spec{})
+	raw, err := body.RawManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := body.RawConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.PutBlob(t, "a", digestOfBytes(config), config)
+	r.Put(t, "a", "1", ociManifest, raw)
+	if _, err := newClient(r).Fetch(context.Background(), mustRef(t, r.Host()+"/a:1")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoQueryInErrors keeps what a redirect's query may hold out of messages.
+func TestNoQueryInErrors(t *testing.T) {
+	f := newFixture(t, ocitest.Options{})
+	f.registry.Fault(ocitest.Fault{Path: "/manifests/stable", Redirect: "https://127.0.0.1:1/x?signature=secret"})
+	_, err := newClient(f.registry).Fetch(context.Background(), f.ref)
+	if !errors.Is(err, oci.ErrUnreachable) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
+	}
+}

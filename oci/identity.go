@@ -112,7 +112,7 @@ func parseSigned(s string) (name, error) {
 	if n.host == "" && len(n.path) == sha256Hex && strings.IndexFunc(n.path, func(r rune) bool { return !isHex(r) }) < 0 {
 		return name{}, fmt.Errorf("an image ID is not a name")
 	}
-	if n.host == "" || n.host == "index.docker.io" {
+	if n.host == "" || n.host == dockerHubHost {
 		n.host = "docker.io"
 	}
 	if n.host == "docker.io" && !strings.Contains(n.path, "/") {

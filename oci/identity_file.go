@@ -60,11 +60,8 @@ func (f *identityFile) parseKind() (identity, error) {
 	case remapIdentity:
 		id.prefix, id.signedPrefix = *f.Prefix, *f.SignedPrefix
 		for _, prefix := range []string{id.prefix, id.signedPrefix} {
-			if err := checkScope(prefix); err != nil || prefix == "" || strings.Contains(prefix, "*") {
-				return id, fmt.Errorf("prefix: %q: expected host or host/path", clip(prefix))
-			}
-			if n, err := splitName(prefix); strings.Contains(prefix, "/") && (err != nil || n.tag != "" || n.digest != "") {
-				return id, fmt.Errorf("prefix: %q: expected no tag or digest", clip(prefix))
+			if err := checkPlace(prefix); err != nil {
+				return id, fmt.Errorf("prefix %q: %w", clip(prefix), err)
 			}
 		}
 	}

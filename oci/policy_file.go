@@ -76,30 +76,21 @@ func checkScope(scope string) error {
 	if scope == "" {
 		return nil
 	}
-	if scope != strings.ToLower(scope) && !strings.ContainsAny(scope, "/") {
-		return errors.New("can never match: the registry host must be in lower case")
-	}
 	if host, ok := strings.CutPrefix(scope, "*."); ok {
-		if err := checkHost(host); err != nil || strings.ContainsAny(host, ":[") {
-			return errors.New("can never match: expected *. and a host name without port")
+		if err := checkHost(host); err != nil || strings.ContainsAny(host, ":[") || host != strings.ToLower(host) {
+			return errors.New("can never match: expected *. and a lower-case host name without port")
 		}
 		return nil
 	}
-	if !strings.Contains(scope, "/") {
-		if !isHost(scope) {
-			return errors.New("can never match: no registry host")
+	place := scope
+	if n, err := splitName(scope); err == nil && strings.Contains(scope, "/") {
+		if n.tag != "" && n.digest != "" {
+			return errors.New("can never match: expected a tag or a digest, not both")
 		}
-		return checkHost(scope)
+		place = Reference(n).Repository()
 	}
-	n, err := splitName(scope)
-	if err != nil {
+	if err := checkPlace(place); err != nil {
 		return fmt.Errorf("can never match: %w", err)
-	}
-	if n.tag != "" && n.digest != "" {
-		return errors.New("can never match: expected a tag or a digest")
-	}
-	if n.host == "" || n.host != strings.ToLower(n.host) || n.host == "index.docker.io" {
-		return errors.New("can never match: no registry host as references spell it")
 	}
 	return nil
 }

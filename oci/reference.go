@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -74,7 +75,7 @@ func ParseReference(s string) (Reference, error) {
 		return fail("no registry host, expected for example docker.io/library/%s", text)
 	case n.host != strings.ToLower(n.host):
 		return fail("the registry host must be in lower case")
-	case n.host == "index.docker.io":
+	case n.host == dockerHubHost:
 		return fail("this registry is called docker.io")
 	case n.host == "docker.io" && !strings.Contains(n.path, "/"):
 		return fail("expected docker.io/library/%s", n.path)
@@ -165,6 +166,24 @@ func checkShort(n *name) error {
 // repository path.
 func isHost(s string) bool {
 	return strings.ContainsAny(s, ".:") || s == "localhost" || s != strings.ToLower(s)
+}
+
+// checkPlace checks "host[:port][/path]", without tag or digest and as
+// references spell it.
+func checkPlace(s string) error {
+	host, path, hasPath := strings.Cut(s, "/")
+	switch {
+	case host != strings.ToLower(host):
+		return errors.New("the registry host must be in lower case")
+	case !isHost(host):
+		return errors.New("no registry host")
+	case host == dockerHubHost:
+		return errors.New("this registry is called docker.io")
+	}
+	if err := checkHost(host); err != nil || !hasPath {
+		return err
+	}
+	return checkPath(path)
 }
 
 func checkHost(s string) error {
