@@ -45,16 +45,16 @@ type platform struct {
 // manifest is an image manifest or an index, of OCI or Docker. The last two
 // keys are those of a format from before, which no document here may have.
 type manifest struct {
-	SchemaVersion int               `json:"schemaVersion"`
-	MediaType     string            `json:"mediaType,omitempty"`
-	ArtifactType  string            `json:"artifactType,omitempty"`
-	Config        *descriptor       `json:"config,omitempty"`
-	Layers        []descriptor      `json:"layers,omitempty"`
-	Manifests     []descriptor      `json:"manifests,omitempty"`
-	Subject       *descriptor       `json:"subject,omitempty"`
-	Annotations   map[string]string `json:"annotations,omitempty"`
-	FSLayers      any               `json:"fsLayers,omitempty"`
-	History       any               `json:"history,omitempty"`
+	SchemaVersion int                `json:"schemaVersion"`
+	MediaType     string             `json:"mediaType,omitempty"`
+	ArtifactType  string             `json:"artifactType,omitempty"`
+	Config        *descriptor        `json:"config,omitempty"`
+	Layers        []descriptor       `json:"layers,omitempty"`
+	Manifests     []descriptor       `json:"manifests,omitempty"`
+	Subject       *descriptor        `json:"subject,omitempty"`
+	Annotations   map[string]string  `json:"annotations,omitempty"`
+	FSLayers      strictjson.Present `json:"fsLayers,omitempty"`
+	History       strictjson.Present `json:"history,omitempty"`
 }
 
 // document is a manifest as fetched, with its exact bytes.
@@ -140,7 +140,7 @@ func parseManifest(raw []byte, mediaType string) (manifest, error) {
 		return m, fmt.Errorf("expected schema version 2, got %d", m.SchemaVersion)
 	}
 	image := m.Config != nil || m.Layers != nil
-	if image && m.Manifests != nil || m.FSLayers != nil || m.History != nil {
+	if image && m.Manifests != nil || bool(m.FSLayers || m.History) {
 		return m, errors.New("ambiguous: it has the keys of more than one kind of manifest")
 	}
 	if types.MediaType(mediaType).IsIndex() {

@@ -69,12 +69,14 @@ func (s *signer) bundle(d Digest) ([]byte, error) {
 	for k, v := range s.annotations {
 		notes[k] = v
 	}
-	payload, err := json.Marshal(statement{
+	payload, err := json.Marshal(struct {
+		statement
+		Predicate struct{} `json:"predicate"` // in place of the statement's
+	}{statement: statement{
 		Type:          statementType,
 		Subject:       []subject{{Digest: map[string]any{"sha256": d.Hex()}, Annotations: notes}},
 		PredicateType: signPredicateType,
-		Predicate:     struct{}{},
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}

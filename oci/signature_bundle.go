@@ -7,19 +7,18 @@ import (
 	"github.com/slipway-boot/slipway/internal/strictjson"
 )
 
-// bundle is a sigstore bundle v0.3. What is only looked at for being there is
-// of type any.
+// bundle is a sigstore bundle v0.3.
 type bundle struct {
 	MediaType string `json:"mediaType"`
 	Material  struct {
-		PublicKey        *bundleKey `json:"publicKey,omitempty"`
-		Certificate      any        `json:"certificate,omitempty"`
-		CertificateChain any        `json:"x509CertificateChain,omitempty"`
-		TlogEntries      []any      `json:"tlogEntries,omitempty"`
-		Timestamps       any        `json:"timestampVerificationData,omitempty"`
+		PublicKey        *bundleKey         `json:"publicKey,omitempty"`
+		Certificate      strictjson.Present `json:"certificate,omitempty"`
+		CertificateChain strictjson.Present `json:"x509CertificateChain,omitempty"`
+		TlogEntries      strictjson.Present `json:"tlogEntries,omitempty"`
+		Timestamps       strictjson.Present `json:"timestampVerificationData,omitempty"`
 	} `json:"verificationMaterial"`
-	Envelope         *envelope `json:"dsseEnvelope,omitempty"`
-	MessageSignature any       `json:"messageSignature,omitempty"`
+	Envelope         *envelope          `json:"dsseEnvelope,omitempty"`
+	MessageSignature strictjson.Present `json:"messageSignature,omitempty"`
 }
 
 // bundleKey is a hint which key it was; it is never a reason to trust.
@@ -41,10 +40,10 @@ type envelopeSign struct {
 // statement is an in-toto Statement v1 with cosign's predicate for plain
 // signatures, which is empty.
 type statement struct {
-	Type          string    `json:"_type"`
-	Subject       []subject `json:"subject"`
-	PredicateType string    `json:"predicateType"`
-	Predicate     any       `json:"predicate,omitempty"`
+	Type          string             `json:"_type"`
+	Subject       []subject          `json:"subject"`
+	PredicateType string             `json:"predicateType"`
+	Predicate     strictjson.Present `json:"predicate,omitempty"`
 }
 
 type subject struct {
@@ -80,10 +79,10 @@ func openBundle(data []byte, keys []*PublicKey) (*PublicKey, claim, error) {
 	if err != nil {
 		return key, claim{}, fmt.Errorf("statement: %w", err)
 	}
-	if len(b.Material.TlogEntries) > 0 {
+	if b.Material.TlogEntries {
 		c.notes = append(c.notes, noteTransparencyLog)
 	}
-	if b.Material.Timestamps != nil {
+	if b.Material.Timestamps {
 		c.notes = append(c.notes, noteTimestamp)
 	}
 	return key, c, nil
@@ -97,11 +96,11 @@ func parseBundle(data []byte) (bundle, error) {
 	switch {
 	case b.MediaType != bundleMedia:
 		return b, fmt.Errorf("expected media type %s, got %q", bundleMedia, clip(b.MediaType))
-	case b.Material.Certificate != nil || b.Material.CertificateChain != nil:
+	case bool(b.Material.Certificate || b.Material.CertificateChain):
 		return b, errors.New("it holds a certificate, expected a signature by key")
 	case b.Material.PublicKey == nil:
 		return b, errors.New("it names no public key")
-	case b.Envelope == nil || b.MessageSignature != nil:
+	case b.Envelope == nil || bool(b.MessageSignature):
 		return b, errors.New("expected a DSSE envelope and nothing else")
 	case b.Envelope.PayloadType != statementPayloadType:
 		return b, fmt.Errorf("expected payload type %s, got %q", statementPayloadType, clip(b.Envelope.PayloadType))

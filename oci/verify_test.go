@@ -419,7 +419,10 @@ func FuzzBundle(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var std statement
+		var std struct {
+			statement
+			Predicate any `json:"predicate"`
+		}
 		if err := json.Unmarshal(payload, &std); err != nil {
 			t.Fatalf("encoding/json refuses %q: %v", payload, err)
 		}

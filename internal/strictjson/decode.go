@@ -19,6 +19,10 @@ func (d *decoder) value(v reflect.Value, depth int) error {
 		}
 		return d.setNull(v, at)
 	}
+	if v.IsValid() && v.Type() == reflect.TypeFor[Present]() {
+		v.SetBool(true)
+		v = reflect.Value{}
+	}
 	if v.IsValid() && v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
 		return d.value(v.Elem(), depth)
@@ -26,11 +30,18 @@ func (d *decoder) value(v reflect.Value, depth int) error {
 	if v.IsValid() && v.Kind() == reflect.Interface && v.NumMethod() == 0 {
 		return d.dynamic(v, first, depth)
 	}
-	switch {
-	case first == '{':
+	switch first {
+	case '{':
 		return d.object(v, depth)
-	case first == '[':
+	case '[':
 		return d.array(v, depth)
+	}
+	return d.scalar(v, first, at)
+}
+
+// scalar reads a string, true, false or a number into v.
+func (d *decoder) scalar(v reflect.Value, first byte, at int) error {
+	switch {
 	case first == '"':
 		s, err := d.text()
 		if err != nil {
@@ -97,6 +108,10 @@ func (d *decoder) setNull(v reflect.Value, at int) error {
 	}
 	switch v.Kind() {
 	case reflect.Map, reflect.Slice, reflect.Pointer, reflect.Interface:
+		v.SetZero()
+		return nil
+	}
+	if v.Type() == reflect.TypeFor[Present]() {
 		v.SetZero()
 		return nil
 	}

@@ -57,7 +57,9 @@ func (d *decoder) member(v reflect.Value, known fields, seen map[string]bool, de
 	if seen[key] {
 		return d.errorf(at, "key %q twice in one object", clip(key))
 	}
-	seen[key] = true
+	if seen[key] = true; len(seen) > maxKeys {
+		return d.errorf(at, "more than %d keys in one object", maxKeys)
+	}
 	var into reflect.Value
 	switch {
 	case !v.IsValid():

@@ -29,6 +29,13 @@ const (
 	DefaultMaxDepth = 32
 )
 
+// maxKeys is how many keys one object may have: they are all remembered.
+const maxKeys = 1 << 14
+
+// Present is the type of a field whose value is only checked and thrown away:
+// true if the key is there and not null.
+type Present bool
+
 // Options are the limits of one Decode; the zero value is the strictest.
 type Options struct {
 	// MaxBytes is the longest document; 0 means DefaultMaxBytes.

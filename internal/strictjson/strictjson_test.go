@@ -26,7 +26,9 @@ type outer struct {
 	Notes map[string]string `json:"notes,omitempty"`
 	Any   any               `json:"any,omitempty"`
 	Count json.Number       `json:"count,omitempty"`
-	Skip  string            `json:"-"`
+
+	There strictjson.Present `json:"there,omitempty"`
+	Skip  string             `json:"-"`
 }
 
 func TestDecode(t *testing.T) {
@@ -136,6 +138,24 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestPresent(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"type":""}`: false, `{"type":"","there":null}`: false,
+		`{"type":"","there":[1,{"a":{}}]}`: true, `{"type":"","there":"x"}`: true, `{"type":"","there":false}`: true, `{"type":"","there":0}`: true,
+	} {
+		var got outer
+		if err := strictjson.Decode([]byte(text), &got, strictjson.Options{}); err != nil || bool(got.There) != want {
+			t.Errorf("%s: expected %v, got %v, %v", text, want, got.There, err)
+		}
+	}
+	for _, text := range []string{`{"type":"","there":[1,]}`, `{"type":"","there":{"a":1,"a":1}}`, `{"type":"","there":}`} {
+		var got outer
+		if err := strictjson.Decode([]byte(text), &got, strictjson.Options{}); err == nil {
+			t.Errorf("%s: accepted", text)
+		}
+	}
+}
+
 func TestAllowUnknown(t *testing.T) {
 	o := strictjson.Options{AllowUnknown: true}
 	for _, c := range []struct{ text, want string }{
@@ -167,6 +187,16 @@ func TestLimits(t *testing.T) {
 	}
 	if err := strictjson.Decode([]byte(strings.Repeat(" ", strictjson.DefaultMaxBytes)+"1"), &v, strictjson.Options{}); err == nil {
 		t.Error("a document over the default limit passed")
+	}
+	keys := make([]string, 1<<14+1)
+	for i := range keys {
+		keys[i] = fmt.Sprintf(`"k%d":0`, i)
+	}
+	if err := strictjson.Decode([]byte("{"+strings.Join(keys[1:], ",")+"}"), &v, strictjson.Options{}); err != nil {
+		t.Error(err)
+	}
+	if err := strictjson.Decode([]byte("{"+strings.Join(keys, ",")+"}"), &v, strictjson.Options{}); err == nil {
+		t.Error("an object with too many keys passed")
 	}
 	if err := strictjson.Decode([]byte(`1`), v, strictjson.Options{}); err == nil {
 		t.Error("a target that is no pointer passed")
