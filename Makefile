@@ -11,6 +11,13 @@ TOOL     := $(GO) run ./internal/tools
 export PATH := $(PATH):/usr/local/go/bin
 export CGO_ENABLED := 0
 
+# /init speaks HTTP/1.1, and does without inlining where speed is of no account
+# (docs/decisions/0007-cold-packages.md).
+COLD := crypto/tls crypto/x509 debug/... encoding/... fmt mime/... net net/... os os/... reflect regexp/... text/... time \
+	vendor/... github.com/BurntSushi/... github.com/docker/... github.com/google/... github.com/insomniacslk/... \
+	github.com/opencontainers/... github.com/sirupsen/... github.com/u-root/... github.com/vishvananda/...
+INIT := $(GO) build -trimpath -tags nethttpomithttp2 $(COLD:%=-gcflags=%=-l)
+
 # What needs root asks for it, with the environment that it reads.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo 'sudo --preserve-env=SLIPWAY_CACHE,http_proxy,https_proxy env "PATH=$$PATH"')
 
@@ -22,7 +29,8 @@ help: ## show this list
 
 build: ## build/slipway (the operator's tool) and build/slipway-init (the loader)
 	$(GO) build -trimpath -o build/slipway ./cmd/slipway
-	$(GO) build -trimpath -tags nethttpomithttp2 -ldflags '-s -w' -o build/slipway-init ./cmd/init
+	@echo $(GO) build -o build/slipway-init ./cmd/init
+	@$(INIT) -ldflags '-s -w' -o build/slipway-init ./cmd/init
 
 demo: build ## sign and boot a real Debian image in QEMU (root; INTERACTIVE=1 gives you the console)
 	$(SUDO) build/slipway demo $(if $(INTERACTIVE),--interactive)
@@ -47,8 +55,9 @@ e2e-full: needs ## vm, firmware and the long matrices (hours)
 check: ## format, vet, staticcheck, govulncheck, imports, documents, shape
 	@$(TOOL)/check
 
-size: build ## what /init weighs, by package, against its budget
+size: build ## what /init weighs, by package, and a payload, by part
 	@$(TOOL)/needs xz-utils
+	@$(INIT) -o build/slipway-init.symbols ./cmd/init
 	@$(TOOL)/size
 
 repro: ## build everything twice in two places and compare

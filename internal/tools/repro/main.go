@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"github.com/slipway-boot/slipway/internal/shape"
+	"github.com/slipway-boot/slipway/internal/tools/sample"
 	"github.com/slipway-boot/slipway/payload/pack"
 )
 
@@ -41,29 +42,46 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	dirs := []string{filepath.Join(tmp, "one"), filepath.Join(tmp, "another/place")}
-	for i, dir := range dirs {
-		fmt.Fprintf(out, "building copy %d of %d, from nothing\n", i+1, len(dirs))
+	for _, dir := range dirs { // both before the first build, so that they are of one moment
 		if err := copyFiles(".", dir, files); err != nil {
 			return err
 		}
+	}
+	for i, dir := range dirs {
+		fmt.Fprintf(out, "building copy %d of %d, from nothing\n", i+1, len(dirs))
 		if err := build(ctx, dir); err != nil {
 			return err
 		}
 	}
-	p, err := newParts(ctx, filepath.Join(tmp, "parts"), filepath.Join(dirs[0], programs[0]), out)
+	names, err := buildPayloads(ctx, filepath.Join(tmp, "parts"), dirs, out)
 	if err != nil {
 		return err
 	}
-	for _, dir := range dirs {
-		if err := p.build(ctx, dir); err != nil {
-			return err
+	return compare(out, dirs[0], dirs[1], append(names, programs...))
+}
+
+// payloads are what each copy's slipway makes of the same parts.
+var payloads = []struct{ format, file string }{
+	{pack.UKI, "build/payload.efi"},
+	{pack.Disk, "build/payload.img"},
+}
+
+// buildPayloads builds them and returns the files to compare.
+func buildPayloads(ctx context.Context, tmp string, dirs []string, out io.Writer) ([]string, error) {
+	parts, err := sample.New(ctx, tmp, filepath.Join(dirs[0], programs[0]), out)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, p := range payloads {
+		for _, dir := range dirs {
+			if _, err := parts.Build(ctx, filepath.Join(dir, programs[0]), p.format, filepath.Join(dir, p.file)); err != nil {
+				return nil, err
+			}
 		}
+		names = append(names, p.file, pack.SBOMPath(p.file))
 	}
-	names := programs
-	for _, b := range payloads {
-		names = append(names, b.file, pack.SBOMPath(b.file))
-	}
-	return compare(out, dirs[0], dirs[1], names)
+	return names, nil
 }
 
 func copyFiles(from, to string, files []string) error {
@@ -88,7 +106,8 @@ func copyFiles(from, to string, files []string) error {
 func build(ctx context.Context, dir string) error {
 	cache := filepath.Join(dir, ".cache")
 	defer os.RemoveAll(cache)
-	return run1(ctx, []string{"GOCACHE=" + cache}, "make", "-C", dir, "build")
+	_, err := sample.Run(ctx, []string{"GOCACHE=" + cache}, "make", "-C", dir, "build")
+	return err
 }
 
 // compare prints the hashes of each file below two directories and fails if

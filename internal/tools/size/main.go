@@ -1,25 +1,30 @@
-// Command size says how large /init is, what of it each Go package takes, and
-// how that compares with the budget of docs/performance.md. It wants the
-// programs that make build leaves in build, and the program xz.
+// Command size says how large /init is, what of it each Go package takes, how
+// that compares with the budget, and what the parts of a payload weigh. It
+// wants the programs that make size leaves in build, and the program xz.
 //
 // Its last lines are figures for scripts: result: NAME = NUMBER UNIT.
 package main
 
 import (
-	"bytes"
 	"context"
-	"debug/buildinfo"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
+
+	"github.com/slipway-boot/slipway/internal/tools/sample"
+	"github.com/slipway-boot/slipway/payload/pack"
 )
 
-// program is /init as make build leaves it.
-const program = "build/slipway-init"
+// What make leaves in build: /init, the same with its symbols, the operator's
+// tool.
+const (
+	program     = "build/slipway-init"
+	withSymbols = "build/slipway-init.symbols"
+	slipway     = "build/slipway"
+)
 
 // budget is the most that /init may take after xz -9.
 const budget = 2_800_000
@@ -41,7 +46,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	full, shares, err := takeApart(ctx)
+	full, shares, err := takeApart(withSymbols)
 	if err != nil {
 		return err
 	}
@@ -51,35 +56,48 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "%s by package, before compression:\n", program)
 	fmt.Fprint(out, table(shares))
-	fmt.Fprintf(out, "\nbudget: %d of %d bytes, %.1f %%\n", packed, budget, 100*float64(packed)/budget)
-	for _, r := range []share{{"init", stripped.Size()}, {"init-with-symbols", full}, {"init-xz", packed}} {
+	uki, err := payload(ctx, out)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n/init after xz -9: %.1f %% of the budget of %d bytes\n", 100*float64(packed)/budget, budget)
+	for _, r := range []share{{"init", stripped.Size()}, {"init-with-symbols", full}, {"init-xz", packed}, {"uki", uki}} {
 		fmt.Fprintf(out, "result: size.%s = %d bytes\n", r.name, r.bytes)
 	}
 	return nil
 }
 
-// takeApart builds the program again with its symbols and sums them up.
-func takeApart(ctx context.Context) (size int64, shares []share, err error) {
-	info, err := buildinfo.ReadFile(program)
-	if err != nil {
-		return 0, nil, err
-	}
+// payload builds a UKI of the host's Debian kernel and the default modules,
+// and shows its parts.
+func payload(ctx context.Context, out io.Writer) (size int64, err error) {
 	dir, err := os.MkdirTemp("", "slipway-size-")
 	if err != nil {
-		return 0, nil, err
+		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	full := filepath.Join(dir, "init")
-	args := []string{"build", "-trimpath", "-o", full}
-	for _, s := range info.Settings {
-		if s.Key == "-tags" || s.Key == "-gcflags" {
-			args = append(args, s.Key+"="+s.Value)
-		}
+	parts, err := sample.New(ctx, filepath.Join(dir, "parts"), slipway, out)
+	if err != nil {
+		return 0, err
 	}
-	if _, err := output(ctx, "go", append(args, info.Path)...); err != nil {
-		return 0, nil, err
+	text, err := parts.Build(ctx, slipway, pack.UKI, filepath.Join(dir, "payload.efi"))
+	if err != nil {
+		return 0, err
 	}
-	f, err := os.Open(full)
+	var r pack.Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		return 0, fmt.Errorf("slipway payload build: %w", err)
+	}
+	fmt.Fprintf(out, "\nUKI with kernel %s, %d modules:\n", r.Release, len(r.Modules))
+	for _, p := range r.Parts {
+		fmt.Fprintf(out, "  %9d  %s\n", p.Size, p.Name)
+	}
+	fmt.Fprintf(out, "  %9d  in all\n", r.Size)
+	return r.Size, nil
+}
+
+// takeApart sums up the symbols of a program.
+func takeApart(file string) (size int64, shares []share, err error) {
+	f, err := os.Open(file)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -94,20 +112,9 @@ func takeApart(ctx context.Context) (size int64, shares []share, err error) {
 
 // xz returns how large a file is after xz -9.
 func xz(ctx context.Context, file string) (int64, error) {
-	packed, err := output(ctx, "xz", "-9", "--stdout", file)
+	packed, err := sample.Run(ctx, nil, "xz", "-9", "--stdout", file)
 	if err != nil {
 		return 0, fmt.Errorf("%w (Debian's package xz-utils has it)", err)
 	}
 	return int64(len(packed)), nil
-}
-
-func output(ctx context.Context, name string, args ...string) ([]byte, error) {
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", name, err, strings.TrimSpace(stderr.String()))
-	}
-	return out, nil
 }

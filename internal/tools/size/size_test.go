@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/slipway-boot/slipway/internal/tools/sample"
 )
 
 func TestPackageOf(t *testing.T) {
@@ -33,7 +35,7 @@ func TestBySymbol(t *testing.T) {
 	if err := os.WriteFile(source, []byte("package main\nfunc main() {}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := output(t.Context(), "go", "build", "-o", file, source); err != nil {
+	if _, err := sample.Run(t.Context(), nil, "go", "build", "-o", file, source); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(file)
