@@ -245,6 +245,9 @@ func (x *extraction) bundle(merged *tree, image *erofs.Writer) (*Bundle, error) 
 		return nil, err
 	}
 	if b.RootSize, err = image.Close(merged.root); err != nil {
+		if errors.Is(err, erofs.ErrTooLarge) {
+			err = fmt.Errorf("%w: %w", ErrTooLarge, err)
+		}
 		return nil, err
 	}
 	for _, l := range x.layers {

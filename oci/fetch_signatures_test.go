@@ -177,7 +177,12 @@ func TestReferrers(t *testing.T) {
 	list := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":%q,"digest":%q,"size":1}]}`, ociIndex, ociManifest, other)
 	f.registry.Fault(ocitest.Fault{Path: "/referrers/" + f.index, Body: []byte(list), ContentType: ociIndex, Header: map[string]string{"Link": "</v2/x>; rel=next"}})
 	_, err = verifyWith(t, client, f.ref, matchRepository, "", key.Public())
-	if !errors.Is(err, oci.ErrUnsigned) || !strings.Contains(err.Error(), "it does not refer to") || !strings.Contains(err.Error(), "more pages") {
-		t.Errorf("got %v", err)
+	var refused *oci.VerifyError
+	if !errors.As(err, &refused) || !errors.Is(err, oci.ErrUnsigned) {
+		t.Fatalf("expected ErrUnsigned, got %v", err)
+	}
+	found := fmt.Sprint(refused.Findings)
+	if !strings.Contains(found, "it does not refer to") || !strings.Contains(found, "more pages") {
+		t.Errorf("got %v", found)
 	}
 }

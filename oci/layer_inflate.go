@@ -63,6 +63,7 @@ func unzstd(r io.Reader) (io.ReadCloser, error) {
 // unzstdReader says what the library's error means.
 type unzstdReader struct{ io.ReadCloser }
 
+// Read inflates.
 func (u unzstdReader) Read(p []byte) (int, error) {
 	n, err := u.ReadCloser.Read(p)
 	if errors.Is(err, zstd.ErrMagicMismatch) {

@@ -32,6 +32,7 @@ func (a *allowance) take(n int64) error {
 // readerFunc is a function as io.Reader.
 type readerFunc func(p []byte) (int, error)
 
+// Read calls f.
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // interruptible reads from r until ctx ends.
@@ -57,6 +58,7 @@ func newHashedReader(r io.Reader, limit *allowance) *hashedReader {
 	return &hashedReader{r: r, limit: limit, sum: sha256.New()}
 }
 
+// Read reads, hashes and counts.
 func (h *hashedReader) Read(p []byte) (int, error) {
 	if h.err != nil {
 		return 0, h.err

@@ -94,8 +94,10 @@ type openFile struct {
 	*io.SectionReader
 }
 
+// Stat describes the file.
 func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
 
+// Close does nothing: there is nothing to release.
 func (f *openFile) Close() error { return nil }
 
 // openDir is a directory being listed.
@@ -104,10 +106,13 @@ type openDir struct {
 	left []fs.DirEntry
 }
 
+// Stat describes the directory.
 func (d *openDir) Stat() (fs.FileInfo, error) { return d.info, nil }
 
+// Close does nothing: there is nothing to release.
 func (d *openDir) Close() error { return nil }
 
+// Read fails: directories have no bytes.
 func (d *openDir) Read([]byte) (int, error) {
 	return 0, &fs.PathError{Op: "read", Path: d.info.name, Err: fs.ErrInvalid}
 }
@@ -142,11 +147,19 @@ var modeTypes = map[uint16]fs.FileMode{
 	erofs.CharDevice: fs.ModeDevice | fs.ModeCharDevice, erofs.BlockDevice: fs.ModeDevice, erofs.Socket: fs.ModeSocket,
 }
 
-func (i fileInfo) Name() string       { return i.name }
-func (i fileInfo) ModTime() time.Time { return i.node.Mtime }
-func (i fileInfo) IsDir() bool        { return i.node.IsDir() }
-func (i fileInfo) Sys() any           { return nil }
+// Name returns the last part of the path.
+func (i fileInfo) Name() string { return i.name }
 
+// ModTime returns the time of the last change.
+func (i fileInfo) ModTime() time.Time { return i.node.Mtime }
+
+// IsDir says whether it is a directory.
+func (i fileInfo) IsDir() bool { return i.node.IsDir() }
+
+// Sys returns nil.
+func (i fileInfo) Sys() any { return nil }
+
+// Size returns the length of a file's contents or of a link's target.
 func (i fileInfo) Size() int64 {
 	if i.node.Type() == erofs.Symlink {
 		return int64(len(i.node.Target))
@@ -154,6 +167,7 @@ func (i fileInfo) Size() int64 {
 	return i.node.Data.Size()
 }
 
+// Mode returns type and permissions.
 func (i fileInfo) Mode() fs.FileMode {
 	m := fs.FileMode(i.node.Mode&0o777) | modeTypes[i.node.Type()]
 	for bit, goBit := range map[uint16]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {

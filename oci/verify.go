@@ -86,10 +86,30 @@ func (p *Policy) Verify(s *Signed, o VerifyOptions) (*Image, error) {
 }
 
 // withProblems adds to a verdict's error why places to look for signatures
-// could not be read.
+// could not be read. All are wrapped; the text has the first, because the
+// others usually have the same reason.
 func withProblems(err error, problems []Finding) error {
-	for _, f := range problems {
-		err = fmt.Errorf("%w; %s: %w", err, f.Source, f.err)
+	if len(problems) == 0 {
+		return err
 	}
-	return err
+	u := &unread{err: err, first: fmt.Sprintf("%s: %v", problems[0].Source, problems[0].err), n: len(problems)}
+	u.all = append(u.all, err)
+	for _, f := range problems {
+		u.all = append(u.all, f.err)
+	}
+	return u
 }
+
+// unread is a verdict that might have been another had all places answered.
+type unread struct {
+	err   error
+	first string
+	n     int
+	all   []error
+}
+
+func (u *unread) Error() string {
+	return fmt.Sprintf("%v (places for signatures that could not be read: %d, as %s)", u.err, u.n, u.first)
+}
+
+func (u *unread) Unwrap() []error { return u.all }

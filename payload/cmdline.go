@@ -60,7 +60,7 @@ func NextCmdline(kargs []oci.Karg, conf *config.Config, policy oci.BootPolicy, d
 		}
 	}
 	for _, value := range conf.Kargs {
-		if err := allowed(value, policy.Allow.Kargs); err != nil {
+		if err := allowed(value, policy.Allow); err != nil {
 			return nil, "", err
 		}
 		args = append(args, Arg{Value: value, Origin: "configuration " + conf.Origin("kargs")})
@@ -80,7 +80,7 @@ func NextCmdline(kargs []oci.Karg, conf *config.Config, policy oci.BootPolicy, d
 
 // allowed refuses an argument from a configuration that the policy does not
 // name. Quotes and white space are refused so that one argument stays one.
-func allowed(arg string, patterns []string) error {
+func allowed(arg string, allow oci.Allow) error {
 	if strings.ContainsAny(arg, " \t\n\"'") {
 		return fmt.Errorf("%w: kargs: %q: expected one argument without quotes or white space", oci.ErrPolicy, arg)
 	}
@@ -88,8 +88,8 @@ func allowed(arg string, patterns []string) error {
 	if matchAny(neverAllowed, key) {
 		return fmt.Errorf("%w: kargs: %q can never come from a configuration", oci.ErrPolicy, arg)
 	}
-	if !slices.ContainsFunc(patterns, func(p string) bool { return globMatch(p, arg) }) {
-		return fmt.Errorf("%w: kargs: %q: expected one of allow.kargs %q", oci.ErrPolicy, arg, patterns)
+	if !allow.Karg(arg) {
+		return fmt.Errorf("%w: kargs: %q: expected one of allow.kargs %q", oci.ErrPolicy, arg, allow.Kargs)
 	}
 	return nil
 }
@@ -98,16 +98,7 @@ func allowed(arg string, patterns []string) error {
 // '-' equal to '_'.
 func matchAny(patterns []string, key string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
-		if p == key {
-			return true
-		}
-		return globMatch(strings.ReplaceAll(p, "-", "_"), strings.ReplaceAll(key, "-", "_"))
+		ok, err := path.Match(strings.ReplaceAll(p, "-", "_"), strings.ReplaceAll(key, "-", "_"))
+		return ok && err == nil
 	})
-}
-
-// globMatch is path.Match in which '*' also covers '/'.
-func globMatch(pattern, s string) bool {
-	const slash = "\x01"
-	ok, err := path.Match(strings.ReplaceAll(pattern, "/", slash), strings.ReplaceAll(s, "/", slash))
-	return ok && err == nil
 }

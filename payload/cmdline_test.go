@@ -91,23 +91,6 @@ func TestCmdlineTooLong(t *testing.T) {
 	}
 }
 
-func TestGlobMatch(t *testing.T) {
-	for _, c := range []struct {
-		pattern, s string
-		want       bool
-	}{
-		{"console=*", "console=ttyS0,115200", true},
-		{"a=*", "a=/dev/sda", true},
-		{"quiet", "quietly", false},
-		{"[", "[", false},
-		{"systemd.log_level=[a-z]*", "systemd.log_level=debug", true},
-	} {
-		if got := globMatch(c.pattern, c.s); got != c.want {
-			t.Errorf("globMatch(%q, %q): expected %v", c.pattern, c.s, c.want)
-		}
-	}
-}
-
 func TestRootWay(t *testing.T) {
 	for words, want := range map[string]string{"": rootDirect, "slipway.root=direct": rootDirect, "slipway.root=initrd": rootInitrd} {
 		if got := RootWay(conf(t, words)); got != want {

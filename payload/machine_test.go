@@ -125,7 +125,7 @@ func TestRescueTriesInOrder(t *testing.T) {
 	var out bytes.Buffer
 	log := bootlog.New(bootlog.Output{W: &out})
 	c := config.Defaults()
-	if err := c.ParseCmdline("slipway.reference=a slipway.fallback=b slipway.wait=1ms slipway.attempts=2", "test"); err != nil {
+	if err := c.ParseCmdline("slipway.reference=r.example/a:1 slipway.fallback=r.example/b:1 slipway.wait=1ms slipway.attempts=2", "test"); err != nil {
 		t.Fatal(err)
 	}
 	cfg := &Config{Conf: c}
@@ -135,7 +135,7 @@ func TestRescueTriesInOrder(t *testing.T) {
 			t.Fatalf("attempt %d: expected %v, got index %d round %d tried %d", i, want, cfg.Index, cfg.Round, len(cfg.Tried))
 		}
 	}
-	if got := cfg.Tried[1]; got.Reference != "b" || got.Step != "fetch" {
+	if got := cfg.Tried[1]; got.Reference != "r.example/b:1" || got.Step != "fetch" {
 		t.Errorf("tried: got %+v", got)
 	}
 	cfg = Rescue(context.Background(), &Config{Conf: c}, &Failure{N: 1, Step: "bring up", Err: ErrNoLease}, log)

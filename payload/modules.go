@@ -69,7 +69,8 @@ func (m *modules) coldplug() []error {
 	return errs
 }
 
-// load inserts a module and what it depends on.
+// load inserts a module and what it depends on. It goes on after one that
+// fails, which may be a soft dependency that this machine does not need.
 func (m *modules) load(name string) error {
 	if m.index == nil || m.tried[name] {
 		return nil
@@ -79,18 +80,23 @@ func (m *modules) load(name string) error {
 	if err != nil {
 		return fmt.Errorf("modules: %w", err)
 	}
+	var errs []error
 	for _, file := range files {
-		if m.tried[file] {
-			continue
+		if !m.tried[file] {
+			m.tried[file] = true
+			errs = append(errs, m.insert(file))
 		}
-		m.tried[file] = true
-		image, err := m.index.Read(file)
-		if err != nil {
-			return fmt.Errorf("modules: %w", err)
-		}
-		if err := kmod.Insert(image, ""); err != nil {
-			return fmt.Errorf("modules: %s: %w", file, err)
-		}
+	}
+	return errors.Join(errs...)
+}
+
+func (m *modules) insert(file string) error {
+	image, err := m.index.Read(file)
+	if err != nil {
+		return fmt.Errorf("modules: %w", err)
+	}
+	if err := kmod.Insert(image, ""); err != nil {
+		return fmt.Errorf("modules: %s: %w", file, err)
 	}
 	return nil
 }

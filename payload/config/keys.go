@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slipway-boot/slipway/internal/nearest"
+	"github.com/slipway-boot/slipway/oci"
 )
 
 // key is one configuration key: the same table serves slipway.toml, the
@@ -26,12 +27,12 @@ type key struct {
 }
 
 var keys = []key{
-	text("reference", "", func(c *Config) *string { return &c.Reference }, nil),
-	list("fallback", ",", func(c *Config) *[]string { return &c.Fallback }),
+	text("reference", "", func(c *Config) *string { return &c.Reference }, isReference),
+	list("fallback", ",", isReference, func(c *Config) *[]string { return &c.Fallback }),
 	{name: "mirrors", pairs: true, list: true, sep: ",", set: setMirrors, get: getMirrors},
-	list("kargs", " ", func(c *Config) *[]string { return &c.Kargs }),
+	list("kargs", " ", isText, func(c *Config) *[]string { return &c.Kargs }),
 	text("root", "auto", func(c *Config) *string { return &c.Root }, oneOf("auto", "direct", "initrd")),
-	list("ntp", ",", func(c *Config) *[]string { return &c.NTP }),
+	list("ntp", ",", isText, func(c *Config) *[]string { return &c.NTP }),
 	{name: "check-root", flag: true, preset: "false", set: setCheckRoot, get: func(c *Config) string { return strconv.FormatBool(c.CheckRoot) }},
 	duration("network-timeout", "45s", func(c *Config) *time.Duration { return &c.NetworkTimeout }),
 	{name: "attempts", number: true, preset: "3", set: setAttempts, get: func(c *Config) string { return strconv.Itoa(c.Attempts) }},
@@ -66,10 +67,8 @@ func text(name, preset string, field func(*Config) *string, check func(string) e
 			if len(v) != 1 || v[0] == "" {
 				return errors.New("expected one value that is not empty")
 			}
-			if check != nil {
-				if err := check(v[0]); err != nil {
-					return err
-				}
+			if err := check(v[0]); err != nil {
+				return err
 			}
 			*field(c) = v[0]
 			return nil
@@ -78,12 +77,25 @@ func text(name, preset string, field func(*Config) *string, check func(string) e
 	}
 }
 
-func list(name, sep string, field func(*Config) *[]string) key {
+// isReference refuses what the loader could not fetch.
+func isReference(s string) error {
+	_, err := oci.ParseReference(s)
+	return err
+}
+
+func isText(s string) error {
+	if strings.TrimSpace(s) == "" {
+		return errors.New("expected values that are not empty")
+	}
+	return nil
+}
+
+func list(name, sep string, check func(string) error, field func(*Config) *[]string) key {
 	return key{name: name, list: true, sep: sep,
 		set: func(c *Config, v []string) error {
 			for _, s := range v {
-				if strings.TrimSpace(s) == "" {
-					return errors.New("expected values that are not empty")
+				if err := check(s); err != nil {
+					return err
 				}
 			}
 			*field(c) = v
@@ -133,8 +145,11 @@ func setMirrors(c *Config, v []string) error {
 	mirrors := map[string][]string{}
 	for _, pair := range v {
 		prefix, location, ok := strings.Cut(pair, "=")
-		if !ok || prefix == "" || location == "" || strings.Contains(location, "://") || strings.ContainsAny(pair, " \t") {
+		if !ok {
 			return expected("PREFIX=HOST[:PORT][/PATH]", pair)
+		}
+		if err := (oci.Mirror{Prefix: prefix, Location: location}).Validate(); err != nil {
+			return err
 		}
 		mirrors[prefix] = append(mirrors[prefix], location)
 	}

@@ -146,17 +146,8 @@ func CheckConfig(text []byte, name string) error {
 	if err := CheckPublic(name, text); err != nil {
 		return err
 	}
-	c, err := config.Parse(text, name)
-	if err != nil {
-		return err
-	}
-	for _, ref := range c.Candidates() {
-		if _, err := oci.ParseReference(ref); err != nil {
-			before, _, _ := bytes.Cut(text, []byte(ref))
-			return fmt.Errorf("%w: %s: line %d: %w", config.ErrConfig, name, 1+bytes.Count(before, []byte("\n")), err)
-		}
-	}
-	return nil
+	_, err := config.Parse(text, name)
+	return err
 }
 
 func (b *builder) warn(text ...string) { b.result.Warnings = append(b.result.Warnings, text...) }
