@@ -31,7 +31,6 @@ func HostPackages() []HostPackage {
 		{Name: "dosfstools", Why: "fsck.fat as judge", Test: true},
 		{Name: "mtools", Why: "reading FAT file systems", Test: true},
 		{Name: "cpio", Why: "unpacking initramfs as judge", Test: true},
-		{Name: "kmod", Why: "depmod as judge", Test: true},
 		{Name: "gdisk", Why: "sgdisk as judge", Test: true},
 	}
 }
