@@ -34,6 +34,7 @@ type split struct {
 	image io.ReaderAt
 }
 
+// ReadAt reads from the blocks first, then from the tail.
 func (s split) ReadAt(p []byte, off int64) (int, error) {
 	full := s.d.size - s.d.inline
 	done := 0
