@@ -49,8 +49,10 @@ e2e: vm ## the same as vm
 firmware: needs ## boots from the firmware to the image's system
 	@$(TOOL)/testsum firmware
 
-e2e-full: needs ## vm, firmware and the long matrices (hours)
-	@$(TOOL)/testsum vm firmware full
+e2e-full: needs ## vm, firmware, fuzzing for ten minutes a target, benchmarks (hours)
+	@$(TOOL)/testsum vm firmware
+	@$(TOOL)/fuzz -time 10m
+	@$(TOOL)/bench
 
 check: ## format, vet, staticcheck, govulncheck, imports, documents, shape
 	@$(TOOL)/check

@@ -20,7 +20,7 @@ const (
 )
 
 // allTags are the build tags of the test tiers (docs/testing.md).
-const allTags = "vm,lab,firmware,full"
+const allTags = "vm,lab,firmware"
 
 // notChecked begins a note about a step that could not do its work.
 const notChecked = "     not checked: "

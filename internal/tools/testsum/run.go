@@ -29,11 +29,24 @@ func (t tier) run(ctx context.Context, out io.Writer) summary {
 		c.fault("%v", err)
 		return c.finish(time.Since(start), nil)
 	}
-	fmt.Fprintf(out, "== %s: go %s\n", t.name, quoted(args))
+	fmt.Fprintf(out, "== %s\n", t.describe(args, expect))
 	if err := t.follow(ctx, args, c); err != nil {
 		c.faultIfClean("go test: %v", err)
 	}
 	return c.finish(time.Since(start), expect)
+}
+
+// describe says what is about to run. The command that selects tests by name
+// is too long for a person.
+func (t tier) describe(args []string, expect []test) string {
+	if len(expect) == 0 {
+		return t.name + ": go " + quoted(args)
+	}
+	var in []string
+	for _, pkg := range packagesOf(expect) {
+		in = append(in, shorten(pkg))
+	}
+	return fmt.Sprintf("%s: %d tests with the build tags %s in %s", t.name, len(expect), t.tags, strings.Join(in, ", "))
 }
 
 // command returns the arguments for go and, where a tag selects the tests,

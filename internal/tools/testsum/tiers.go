@@ -22,7 +22,6 @@ var tiers = []tier{
 	{name: "unit", packages: []string{"./..."}, flags: []string{"-timeout=5m"}},
 	{name: "vm", tags: "vm,lab", packages: []string{"./qemu/..."}, flags: []string{"-p=1", "-timeout=40m"}, root: true},
 	{name: "firmware", tags: "firmware", packages: []string{"./qemu/..."}, flags: []string{"-p=1", "-timeout=40m"}, root: true},
-	{name: "full", tags: "full", packages: []string{"./qemu/..."}, flags: []string{"-p=1", "-timeout=12h"}, root: true},
 }
 
 // pick returns the tiers with these names, in this order.
