@@ -16,7 +16,8 @@ import (
 // links, devices, owners, modes, times and extended attributes. Both are
 // directories that only this program touches.
 func copyTree(from, to string) error {
-	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
+	var dirs []func() error // their times, once nothing is added to them any more
+	err := filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -32,8 +33,20 @@ func copyTree(from, to string) error {
 		if err := copyNode(name, target, info); err != nil {
 			return err
 		}
+		if info.IsDir() {
+			dirs = append(dirs, func() error { return copyTimes(name, target) })
+		}
 		return copyMeta(name, target, info)
 	})
+	if err != nil {
+		return err
+	}
+	for _, set := range dirs {
+		if err := set(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func copyNode(name, target string, info fs.FileInfo) error {
@@ -101,6 +114,15 @@ func copyMeta(name, target string, info fs.FileInfo) error {
 	}
 	if err := copyXattrs(name, target); err != nil {
 		return err
+	}
+	return copyTimes(name, target)
+}
+
+// copyTimes gives target the modification time of name.
+func copyTimes(name, target string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(name, &st); err != nil {
+		return fmt.Errorf("lstat(%s) = %w", name, err)
 	}
 	times := []unix.Timespec{st.Mtim, st.Mtim}
 	if err := unix.UtimesNanoAt(unix.AT_FDCWD, target, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {

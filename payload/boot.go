@@ -64,6 +64,7 @@ type Failure struct {
 	Err  error
 }
 
+// Error is the step's name and the cause.
 func (f *Failure) Error() string { return f.Step + ": " + f.Err.Error() }
 
 // Unwrap returns the cause.

@@ -172,12 +172,14 @@ func (l lease) configure(n int) error {
 	if err := netlink.AddrReplace(l.link, addr); err != nil {
 		return fmt.Errorf("%s: address %s: %w", name, addr, err)
 	}
-	for _, gw := range l.ack.Router() {
-		route := &netlink.Route{LinkIndex: l.link.Attrs().Index, Gw: gw, Priority: 100 + n, Flags: int(netlink.FLAG_ONLINK)}
-		if err := netlink.RouteReplace(route); err != nil {
-			return fmt.Errorf("%s: default route by %s: %w", name, gw, err)
-		}
-		break // RFC 2132, section 3.5: in order of preference
+	routers := l.ack.Router()
+	if len(routers) == 0 {
+		return nil
+	}
+	gw := routers[0] // RFC 2132, section 3.5: in order of preference
+	route := &netlink.Route{LinkIndex: l.link.Attrs().Index, Gw: gw, Priority: 100 + n, Flags: int(netlink.FLAG_ONLINK)}
+	if err := netlink.RouteReplace(route); err != nil {
+		return fmt.Errorf("%s: default route by %s: %w", name, gw, err)
 	}
 	return nil
 }

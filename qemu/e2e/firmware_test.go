@@ -3,34 +3,20 @@
 package e2e
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/slipway-boot/slipway/qemu/demo"
 )
 
-// build makes the two programs as make build does.
-func build(t *testing.T) (program string) {
-	t.Helper()
-	dir := t.TempDir()
-	for name, pkg := range map[string]string{"slipway": "slipway", "slipway-init": "init"} {
-		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, name), "github.com/slipway-boot/slipway/cmd/"+pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v: %s", name, err, out)
-		}
-	}
-	return filepath.Join(dir, "slipway")
-}
-
 // TestDebian boots the whole Debian image from a disk under OVMF, once for
 // each way to the root. demo.Run checks what the booted system says of itself
 // against the image and the plan.
 func TestDebian(t *testing.T) {
-	program := build(t)
+	program, err := makeBuild(t.Context(), "slipway")
+	if err != nil {
+		t.Fatal(err)
+	}
 	cache, err := cacheDir()
 	if err != nil {
 		t.Fatal(err)

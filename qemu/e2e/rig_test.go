@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -96,11 +95,8 @@ func newRig(ctx context.Context) (*rig, error) {
 			return nil, err
 		}
 	}
-	r.init = filepath.Join(r.dir, "init")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", r.init, "github.com/slipway-boot/slipway/cmd/init")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build init: %w: %s", err, out)
+	if r.init, err = makeBuild(ctx, "slipway-init"); err != nil {
+		return nil, err
 	}
 	return r, r.buildPayload()
 }
