@@ -24,7 +24,7 @@ type Digest string
 func ParseDigest(s string) (Digest, error) {
 	hex, ok := strings.CutPrefix(s, sha256Prefix)
 	if !ok {
-		return "", fmt.Errorf("%w: digest %q: expected it to begin with %q", ErrReference, clip(s), sha256Prefix)
+		return "", fmt.Errorf("%w: digest %q: expected sha256 and 64 hex digits", ErrReference, clip(s))
 	}
 	if len(hex) != sha256Hex {
 		return "", fmt.Errorf("%w: digest %q: expected 64 hex digits, got %d", ErrReference, clip(s), len(hex))
