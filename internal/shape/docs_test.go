@@ -244,6 +244,14 @@ func TestPathsAreDocumented(t *testing.T) {
 	mention(t, "docs/testing.md", []string{qemu.ConsoleFile, qemu.ReportFile, qemu.ErrorsFile, qemu.VarsFile, qemu.RepeatFile})
 }
 
+// TestREADME keeps the first page a page.
+func TestREADME(t *testing.T) {
+	const most = 120
+	if n := strings.Count(read(t, "README.md"), "\n"); n > most {
+		t.Errorf("expected at most %d lines, got %d", most, n)
+	}
+}
+
 // TestMakefile holds the rule that the Makefile decides nothing, and that
 // documents name targets that exist.
 func TestMakefile(t *testing.T) {
