@@ -20,7 +20,6 @@ func (m *machine) fetch(ctx context.Context) (_ *oci.Signed, err error) {
 	if err != nil {
 		return nil, err
 	}
-	m.client.Progress = func(p oci.Progress) { s.Progress(p.What, p.Done, p.Total) }
 	signed, err := m.client.Fetch(ctx, ref)
 	if err != nil {
 		return nil, err

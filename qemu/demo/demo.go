@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -199,7 +200,7 @@ func (r *run) plan(ctx context.Context) (*payload.Plan, error) {
 
 // slipway runs the real program. Its output goes to the user, or to out.
 func (r *run) slipway(ctx context.Context, out io.Writer, args ...string) error {
-	r.say("$ slipway %s", strings.Join(args, " "))
+	r.say("$ slipway %s", shellWords(args))
 	cmd := exec.CommandContext(ctx, r.Program, args...)
 	cmd.Env = append(os.Environ(), "SLIPWAY_PASSWORD="+demoPassword)
 	cmd.Stdout, cmd.Stderr = out, r.Out
@@ -210,6 +211,18 @@ func (r *run) slipway(ctx context.Context, out io.Writer, args ...string) error 
 		return fmt.Errorf("slipway %s: %w", args[0], err)
 	}
 	return nil
+}
+
+// shellWords joins arguments as a person would type them.
+func shellWords(args []string) string {
+	words := make([]string, len(args))
+	for i, a := range args {
+		words[i] = a
+		if strings.ContainsAny(a, " \t\"'$") {
+			words[i] = strconv.Quote(a)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // indent sets a program's lines off from the demo's own.
