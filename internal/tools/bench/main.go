@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strings"
 )
 
@@ -71,9 +72,17 @@ func results(r io.Reader, progress io.Writer) ([]string, error) {
 		fmt.Fprintln(progress, lines.Text())
 		name, _, _ := strings.Cut(strings.TrimPrefix(f[0], "Benchmark"), "-")
 		for i := 2; i+1 < len(f); i += 2 {
-			key := strings.ToLower(strings.NewReplacer("/", ".", " ", "").Replace(pkg + "." + name + "." + strings.ReplaceAll(f[i+1], "/op", "")))
-			out = append(out, fmt.Sprintf("result: bench.%s = %s %s", key, f[i], f[i+1]))
+			key := pkg + "." + name + "." + strings.TrimSuffix(f[i+1], "/op")
+			out = append(out, fmt.Sprintf("result: bench.%s = %s %s", clean(key), f[i], f[i+1]))
 		}
 	}
 	return out, lines.Err()
+}
+
+var notInKey = regexp.MustCompile(`[^a-z0-9.]+`)
+
+// clean makes a key of a path and a name: lower case, dots between the parts,
+// a dash for anything else.
+func clean(s string) string {
+	return notInKey.ReplaceAllString(strings.ToLower(strings.ReplaceAll(s, "/", ".")), "-")
 }
