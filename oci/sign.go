@@ -31,13 +31,13 @@ type SignOptions struct {
 // Signature is one signature that Sign pushed, or found already there.
 type Signature struct {
 	// Digest is what was signed.
-	Digest Digest
+	Digest Digest `json:"digest"`
 	// Format is FormatTag or FormatBundle.
-	Format string
+	Format string `json:"format"`
 	// KeyID is that of the key.
-	KeyID string
+	KeyID string `json:"key_id"`
 	// New is false if the registry had the same signature already.
-	New bool
+	New bool `json:"new"`
 }
 
 // Sign signs what ref stands for at this moment and pushes the signatures to

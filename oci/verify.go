@@ -18,29 +18,29 @@ type VerifyOptions struct {
 // Signer is a signature that counted.
 type Signer struct {
 	// KeyID is the SHA-256 of the public key's SPKI in DER, as hex.
-	KeyID string
+	KeyID string `json:"key_id"`
 	// Format is FormatTag or FormatBundle.
-	Format string
+	Format string `json:"format"`
 	// Signed is the digest that was signed: the top manifest or the instance.
-	Signed Digest
+	Signed Digest `json:"signed"`
 	// Annotations are the signed ones, such as epoch, expires and ref.
-	Annotations map[string]string
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 // Finding is one signature, or one place to look for them, and its verdict.
 type Finding struct {
 	// Source says where it was found.
-	Source string
+	Source string `json:"source"`
 	// Format is FormatTag, FormatBundle or "" for a place.
-	Format string
+	Format string `json:"format,omitempty"`
 	// KeyID is the key under which the signature is good, "" if none.
-	KeyID string
+	KeyID string `json:"key_id,omitempty"`
 	// Signed is the digest it was found for.
-	Signed Digest
+	Signed Digest `json:"signed,omitempty"`
 	// Counted tells whether the signature counts for the policy.
-	Counted bool
+	Counted bool `json:"counted"`
 	// Reason says why it does not count, or what about it was not checked.
-	Reason string
+	Reason string `json:"reason,omitempty"`
 
 	err error
 }

@@ -23,9 +23,10 @@ type Image struct {
 type Layer struct {
 	// Digest and Size are those of the compressed blob, DiffID that of the
 	// tar inside.
-	Digest, DiffID Digest
-	Size           int64
-	MediaType      string
+	Digest    Digest `json:"digest"`
+	DiffID    Digest `json:"diff_id"`
+	Size      int64  `json:"size"`
+	MediaType string `json:"media_type"`
 }
 
 // newImage is called by Verify only.
