@@ -4,8 +4,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-boot/slipway/internal/version"
-	"github.com/slipway-boot/slipway/payload"
 )
 
 // Exit codes (docs/contracts.md).
@@ -24,46 +23,25 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:]))
+	context.AfterFunc(ctx, stop) // the second signal ends the program at once
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 }
 
-// usageError is a call that cannot mean anything, unlike one that failed.
-type usageError struct{ error }
+// streams are what the program reads and writes. Those that are a terminal
+// get questions and progress.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
 
-func (e usageError) Unwrap() error { return e.error }
-
-func run(ctx context.Context, args []string) int {
+// run is the program: it returns the exit code.
+func run(ctx context.Context, args []string, s streams) int {
 	root := command()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintf(os.Stderr, "slipway: error: %v\n", err)
-	if hint := hintFor(err); hint != "" {
-		fmt.Fprintf(os.Stderr, "slipway: hint: %s\n", hint)
-	}
-	if errors.As(err, new(usageError)) {
-		return exitUsage
-	}
-	return exitFailed
-}
-
-// hinted is an error of the command line itself that knows what to do next.
-type hinted struct {
-	error
-	hint string
-}
-
-func (e hinted) Unwrap() error { return e.error }
-
-func hintFor(err error) string {
-	var h hinted
-	if errors.As(err, &h) {
-		return h.hint
-	}
-	return payload.Hint(err)
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	return explain(ctx, s.err, root.ExecuteContext(ctx))
 }
 
 func command() *cobra.Command {
@@ -74,45 +52,52 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version.String(),
-		Args:          usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cmd.Help()
-		},
+		Args:          takes(),
+		RunE:          help,
 	}
 	root.SetVersionTemplate("slipway {{.Version}}\n")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{hinted{err, "see " + cmd.CommandPath() + " --help"}}
-	})
+	root.SetFlagErrorFunc(wrongCall)
 	root.AddCommand(keygenCommand(), signCommand(), verifyCommand(), planCommand(),
 		payloadCommand(), runCommand(), demoCommand(), versionCommand())
+	strictDefaults(root)
 	return root
 }
 
-// usageArgs makes a wrong number of arguments a usage error.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{hinted{err, "see " + cmd.CommandPath() + " --help"}}
+// strictDefaults makes the commands that cobra adds refuse wrong calls too;
+// on their own they print help and succeed.
+func strictDefaults(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Args = knownTopic
+		case "completion":
+			cmd.Args, cmd.RunE = takes(), help
+			for _, shell := range cmd.Commands() {
+				shell.Args = takes()
+			}
 		}
-		return nil
 	}
 }
+
+// help is what a command does that only holds others.
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 func versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if asJSON {
 				return printJSON(cmd, map[string]string{"version": version.String()})
 			}
-			cmd.Println("slipway " + version.String())
-			return nil
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "slipway "+version.String())
+			return err
 		},
 	}
 	jsonFlag(cmd, &asJSON)
-	cmd.SetOut(os.Stdout)
 	return cmd
 }
