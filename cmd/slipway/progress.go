@@ -22,10 +22,10 @@ const (
 // progress draws all transfers of blobs as one bar, which fits on a line of
 // 80 characters.
 type progress struct {
-	w     io.Writer
-	start time.Time
+	w io.Writer
 
 	mu          sync.Mutex
+	start       time.Time // of the first blob
 	drawn       time.Time
 	done, total map[string]int64
 }
@@ -36,7 +36,7 @@ func showProgress(c *oci.Client, w io.Writer) func() {
 	if !isTerminal(w) {
 		return func() {}
 	}
-	p := &progress{w: w, start: time.Now(), done: map[string]int64{}, total: map[string]int64{}}
+	p := &progress{w: w, done: map[string]int64{}, total: map[string]int64{}}
 	c.Progress = p.update
 	return func() { fmt.Fprint(w, "\r\x1b[K") }
 }
@@ -55,6 +55,9 @@ func (p *progress) update(u oci.Progress) {
 	defer p.mu.Unlock()
 	p.done[u.What], p.total[u.What] = u.Done, u.Total
 	now := time.Now()
+	if p.start.IsZero() {
+		p.start = now
+	}
 	if now.Sub(p.drawn) < redraw {
 		return
 	}

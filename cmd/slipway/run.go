@@ -41,7 +41,7 @@ func runCommand() *cobra.Command {
 			return err
 		},
 	}
-	m.firmware.add(cmd, "firmware", "what the machine runs at power-on, `firmware`")
+	m.firmware.add(cmd, "firmware", "`firmware` at power-on")
 	cmd.Flags().Var(&m.memory, "memory", "`size` of the machine's memory, as 2G or 900M")
 	m.nic.add(cmd, "nic", "`model` of the network card")
 	return cmd
