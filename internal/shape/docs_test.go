@@ -150,40 +150,6 @@ func TestStepsAreDocumented(t *testing.T) {
 	mention(t, "README.md", steps)
 }
 
-func TestCommandsAreDocumented(t *testing.T) {
-	const page = "docs/man/slipway.8.md"
-	var uses []string
-	inspect(t, "cmd/slipway", func(n ast.Node) {
-		kv, ok := n.(*ast.KeyValueExpr)
-		if !ok {
-			return
-		}
-		if id, ok := kv.Key.(*ast.Ident); ok && id.Name == "Use" {
-			uses = append(uses, literals(kv.Value)...)
-		}
-	})
-	if len(uses) < 8 {
-		t.Fatalf("expected at least 8 commands, got %q", uses)
-	}
-	text := read(t, page)
-	for _, use := range uses {
-		name, _, _ := strings.Cut(use, " ")
-		if !regexp.MustCompile(`(?m)^##? (.* )?` + name + `\b`).MatchString(text) {
-			t.Errorf("%s has no heading for %q", page, name)
-		}
-	}
-	var flags []string
-	for _, name := range calls(t, "cmd/slipway", "(String|StringArray|Bool|Int|Duration)VarP?", 1) {
-		flags = append(flags, "`--"+name)
-	}
-	for i, f := range flags {
-		if strings.Contains(text, "[--"+f[3:]) { // in a synopsis
-			flags[i] = "[--" + f[3:]
-		}
-	}
-	mention(t, page, flags)
-}
-
 func TestReportIsDocumented(t *testing.T) {
 	var fields []string
 	for _, name := range tags(reflect.TypeFor[report.Report](), "json", "") {
