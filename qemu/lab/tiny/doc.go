@@ -9,6 +9,7 @@
 //	tiny.check=hash   compare every file of the root with [SumsFile]
 //	tiny.wait=N       wait N seconds before looking (N at most 600)
 //	tiny.sum=/PATH    add the file's SHA-256 to the report; may be repeated
+//	tiny.walk         describe every inode of the root's file system
 //
 // The report goes to [ReportDevice], a second serial port, so that it never
 // mixes with console messages; [Marker] on the console follows it.

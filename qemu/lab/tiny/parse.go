@@ -15,6 +15,7 @@ type order struct {
 	checkHash bool
 	wait      time.Duration
 	sums      []string
+	walk      bool
 }
 
 // parseOrder picks the guest's words out of a kernel command line.
@@ -36,6 +37,8 @@ func parseOrder(cmdline string) (order, error) {
 			o.wait = time.Duration(n) * time.Second
 		case "tiny.sum":
 			o.sums = append(o.sums, value)
+		case "tiny.walk":
+			o.walk = true
 		}
 	}
 	return o, nil

@@ -38,6 +38,7 @@ type Report struct {
 	Var     Access            `json:"var"`
 	Sums    map[string]string `json:"sums,omitempty"` // path to hex SHA-256
 	Check   *Check            `json:"check,omitempty"`
+	Walk    []string          `json:"walk,omitempty"` // of WalkLines: the root's file system
 
 	Capability string   `json:"capability"` // of CapFile, in hexadecimal
 	HardLink   bool     `json:"hardlink"`   // CapFile and CapFileLink are one inode

@@ -92,6 +92,10 @@ func (r *Report) collect() {
 		r.Check, err = checkSums(root)
 		r.note(err)
 	}
+	if o.walk {
+		r.Walk, err = walkRoot()
+		r.note(err)
+	}
 }
 
 // machine fills in what the kernel says about itself.

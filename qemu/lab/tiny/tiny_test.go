@@ -10,8 +10,8 @@ import (
 )
 
 func TestParseOrder(t *testing.T) {
-	got, err := parseOrder("console=ttyS0 tiny.check=hash tiny.wait=3 tiny.sum=/a tiny.sum=/b quiet")
-	want := order{checkHash: true, wait: 3 * time.Second, sums: []string{"/a", "/b"}}
+	got, err := parseOrder("console=ttyS0 tiny.check=hash tiny.wait=3 tiny.sum=/a tiny.sum=/b tiny.walk quiet")
+	want := order{checkHash: true, wait: 3 * time.Second, sums: []string{"/a", "/b"}, walk: true}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("expected %+v, got %+v, %v", want, got, err)
 	}
