@@ -30,7 +30,13 @@ func appendLayer(t *testing.T, img v1.Image, files map[string]string) v1.Image {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(buf.Bytes())), nil })
+	return appendTar(t, img, buf.Bytes())
+}
+
+// appendTar puts a layer on top of an image.
+func appendTar(t *testing.T, img v1.Image, layerTar []byte) v1.Image {
+	t.Helper()
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layerTar)), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
