@@ -34,9 +34,8 @@ func main() {
 	if mountErr != nil {
 		log.Printf("error: %v", mountErr)
 	}
-	for _, err := range pid1.Setup() {
-		log.Printf("warning: %v", err)
-	}
+	defer pid1.Recover(log)
+	pid1.Setup(log)
 	if b2c.HandedOver() {
 		runtime(log)
 	}

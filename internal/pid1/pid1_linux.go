@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -38,24 +39,41 @@ const (
 )
 
 // Setup takes over the duties of process 1. It wants /proc to be mounted.
-// What cannot be set is returned for the log and is no reason to stop.
-func Setup() []error {
-	var errs []error
+// What cannot be set is a warning and no reason to stop.
+func Setup(log *bootlog.Log) {
 	for _, s := range []struct{ file, value string }{
 		{"/proc/sys/kernel/panic", strconv.Itoa(panicSeconds)},
 		{"/proc/sys/kernel/panic_on_oops", "1"},
 	} {
 		if err := os.WriteFile(s.file, []byte(s.value), 0); err != nil {
-			errs = append(errs, fmt.Errorf("process 1: %w", err))
+			log.Printf("warning: process 1: %v", err)
 		}
 	}
 	// SIGINT comes from ctrl-alt-del once the kernel no longer acts on it.
 	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF); err != nil {
-		errs = append(errs, fmt.Errorf("process 1: reboot(CAD_OFF): %w", err))
+		log.Printf("warning: process 1: reboot(CAD_OFF): %v", err)
 	}
 	limitMemory()
-	go handleSignals()
-	return errs
+	go handleSignals(log)
+}
+
+// Recover is deferred by process 1's main function. A panic there is logged
+// like everything else, and the machine starts over. In other goroutines Go
+// itself writes to the console and exits, which the kernel takes for its own
+// panic and reboots.
+func Recover(log *bootlog.Log) {
+	if v := recover(); v != nil {
+		crashed(log, v, debug.Stack(), func() { time.Sleep(panicSeconds * time.Second) }, End)
+	}
+}
+
+func crashed(log *bootlog.Log, v any, stack []byte, wait func(), end func(how string) error) {
+	log.Printf("panic: %v\n%s", v, stack)
+	log.Printf("hint: this is a fault in slipway: please report the lines above; rebooting in %d s", panicSeconds)
+	wait()
+	for end(Reboot) != nil {
+		wait()
+	}
 }
 
 func limitMemory() {
@@ -67,11 +85,12 @@ func limitMemory() {
 	debug.SetMemoryLimit(max(total/heapShare, minHeap))
 }
 
-func handleSignals() {
+func handleSignals(log *bootlog.Log) {
 	ch := make(chan os.Signal, 16)
 	signal.Notify(ch, unix.SIGCHLD, unix.SIGINT, unix.SIGTERM)
 	for sig := range ch {
 		if sig == unix.SIGINT {
+			log.Printf("ctrl-alt-del: rebooting")
 			_ = End(Reboot)
 		}
 		for {

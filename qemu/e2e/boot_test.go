@@ -10,6 +10,11 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
 	"github.com/slipway-boot/slipway/internal/report"
 	"github.com/slipway-boot/slipway/oci"
 	"github.com/slipway-boot/slipway/payload"
@@ -93,6 +98,30 @@ func (r *rig) plan(t *testing.T, reference string) *payload.Plan {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// TestIndex: the reference names an index with images for two machines; only
+// the index is signed.
+func TestIndex(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	var manifests []mutate.IndexAddendum
+	for _, arch := range []string{"arm64", "amd64"} {
+		img := r.tiny(t, lab.TinyOptions{Arch: arch}).(v1.Image)
+		platform := &v1.Platform{OS: "linux", Architecture: arch}
+		manifests = append(manifests, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: platform}})
+	}
+	index := mutate.IndexMediaType(mutate.AppendManifests(empty.Index, manifests...), types.OCIImageIndex)
+	reference, digest := r.push(t, index)
+	r.sign(t, reference, r.key)
+	_, got := boots(t, r.machine(reference))
+	boot, err := report.Parse(got.Boot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if boot.Digest != digest || boot.Instance == "" || boot.Instance == digest || boot.Signers[0].Signed != digest {
+		t.Errorf("boot.json: expected digest %s and another instance, got %q, %q, %+v", digest, boot.Digest, boot.Instance, boot.Signers)
+	}
 }
 
 // TestTwoCards: the first card gets no lease, and there is an NVMe disk with

@@ -169,6 +169,23 @@ func TestRuntimeDoesNotStart(t *testing.T) {
 	}
 }
 
+// TestCtrlAltDel: whoever stands at the machine can always start it over.
+func TestCtrlAltDel(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	o := r.machine(logicalName+"/a:b", "slipway.network-timeout=10m")
+	o.NICs = []qemu.NIC{{Backend: qemu.Unconnected}}
+	vm := qemu.StartT(t, o)
+	vm.ExpectT(t, refuseLimit, `slipway: 1/7 bring up: this payload was built with demo keys`)
+	time.Sleep(2 * time.Second) // the keyboard is a device like others, and may still be coming up
+	keys := map[string]any{"keys": []map[string]string{{"type": "qcode", "data": "ctrl"}, {"type": "qcode", "data": "alt"}, {"type": "qcode", "data": "delete"}}}
+	if _, err := vm.Command(t.Context(), "send-key", keys); err != nil {
+		t.Fatal(err)
+	}
+	vm.ExpectT(t, refuseLimit, `slipway: ctrl-alt-del: rebooting`)
+	vm.WaitT(t, refuseLimit, qemu.Reset)
+}
+
 // TestPowerOffAfterFailure: what happens after the last try is configurable.
 func TestPowerOffAfterFailure(t *testing.T) {
 	t.Parallel()
