@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -49,6 +51,12 @@ func keygenCommand() *cobra.Command {
 }
 
 func keygen(cmd *cobra.Command, prefix, passwordFile string) (newKey, error) {
+	k := newKey{Private: prefix + oci.PrivateKeySuffix, Public: prefix + oci.PublicKeySuffix}
+	for _, file := range []string{k.Private, k.Public} { // before a password is asked for
+		if _, err := os.Lstat(file); err == nil {
+			return newKey{}, hinted{fmt.Errorf("keygen: %s: %w", file, fs.ErrExist), "keys are never overwritten: name others with --output PREFIX"}
+		}
+	}
 	pass, err := password(cmd, passwordFile, true)
 	if err != nil {
 		return newKey{}, err
@@ -57,9 +65,6 @@ func keygen(cmd *cobra.Command, prefix, passwordFile string) (newKey, error) {
 	if err != nil {
 		return newKey{}, err
 	}
-	err = oci.WriteKeyPair(prefix, key, pass)
-	if errors.Is(err, fs.ErrExist) {
-		err = hinted{err, "keys are never overwritten: name others with --output PREFIX"}
-	}
-	return newKey{prefix + oci.PrivateKeySuffix, prefix + oci.PublicKeySuffix, key.Public().ID()}, err
+	k.KeyID = key.Public().ID()
+	return k, oci.WriteKeyPair(prefix, key, pass)
 }

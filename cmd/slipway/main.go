@@ -36,15 +36,12 @@ type streams struct {
 
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, s streams) int {
-	root := command()
+	root := command(s)
 	root.SetArgs(args)
-	root.SetIn(s.in)
-	root.SetOut(s.out)
-	root.SetErr(s.err)
 	return explain(ctx, s.err, root.ExecuteContext(ctx))
 }
 
-func command() *cobra.Command {
+func command(s streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "slipway",
 		Short:         "Boot machines from signed container images",
@@ -55,6 +52,9 @@ func command() *cobra.Command {
 		Args:          takes(),
 		RunE:          help,
 	}
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
 	root.SetVersionTemplate("slipway {{.Version}}\n")
 	root.SetFlagErrorFunc(wrongCall)
 	root.AddCommand(keygenCommand(), signCommand(), verifyCommand(), planCommand(),
@@ -64,7 +64,8 @@ func command() *cobra.Command {
 }
 
 // strictDefaults makes the commands that cobra adds refuse wrong calls too;
-// on their own they print help and succeed.
+// on their own they print help and succeed. They remember where root writes,
+// so that has to be set.
 func strictDefaults(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -33,16 +35,25 @@ func runCommand() *cobra.Command {
 				return err
 			}
 			o.Terminal = &qemu.Terminal{In: os.Stdin, Out: cmd.OutOrStdout()}
-			vm, err := qemu.Start(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			_, err = vm.Wait(cmd.Context())
-			return err
+			return boot(cmd.Context(), o)
 		},
 	}
 	m.firmware.add(cmd, "firmware", "`firmware` at power-on")
 	cmd.Flags().Var(&m.memory, "memory", "`size` of the machine's memory, as 2G or 900M")
 	m.nic.add(cmd, "nic", "`model` of the network card")
 	return cmd
+}
+
+// boot runs a machine to its end. It is the payload's own affair whether it
+// powers off or is told to.
+func boot(ctx context.Context, o qemu.Options) error {
+	vm, err := qemu.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	exit, err := vm.Wait(ctx)
+	if err == nil && (exit.Reason == qemu.Panic || exit.Reason == qemu.Crashed) {
+		err = fmt.Errorf("run: %s: expected a shutdown, got %s", o.Name, exit)
+	}
+	return err
 }
