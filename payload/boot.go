@@ -1,7 +1,9 @@
 package payload
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io/fs"
 	"time"
 
@@ -88,7 +90,8 @@ func (m *machine) begin(n int, name string) *step {
 func (s *step) end(err *error) {
 	s.m.watchMemory()
 	if *err != nil {
-		s.Fail(*err, Hint(*err))
+		fallback := fmt.Sprintf("docs/boot-sequence.md, section %d, says what this step needs", s.n)
+		s.Fail(*err, cmp.Or(Hint(*err), fallback))
 		*err = &Failure{N: s.n, Step: s.name, Err: *err}
 	}
 }
