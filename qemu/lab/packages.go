@@ -38,6 +38,7 @@ func HostPackages() []HostPackage {
 const (
 	aptLockTimeout = 5 * time.Minute
 	aptLockPoll    = 5 * time.Second
+	aptInterval    = 2 * time.Second // between two of apt-get's lines
 )
 
 // EnsurePackages installs those of the named packages that the host lacks,
@@ -79,8 +80,11 @@ func (l *Lab) install(ctx context.Context, names []string) error {
 
 // aptGet runs the host's own apt-get and tells what it fetches and sets up.
 func (l *Lab) aptGet(ctx context.Context, args ...string) error {
+	var last time.Time
 	lines := &tailWriter{line: func(line string) {
-		if strings.HasPrefix(line, "Get:") || strings.HasPrefix(line, "Setting up ") {
+		busy := strings.HasPrefix(line, "Get:") || strings.HasPrefix(line, "Setting up ")
+		if strings.HasPrefix(line, "Need to get ") || busy && time.Since(last) >= aptInterval {
+			last = time.Now()
 			l.say("apt-get: %s", line)
 		}
 	}}
