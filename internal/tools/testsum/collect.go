@@ -23,7 +23,8 @@ type event struct {
 
 // result is what is known of one test or subtest.
 type result struct {
-	began   time.Time
+	began   time.Time // or went on after waiting for its turn
+	waiting bool      // for other parallel tests
 	state   string // "", pass, fail or skip
 	seconds float64
 	parent  bool // has subtests, which count in its place
@@ -72,6 +73,10 @@ func (c *collector) add(e event) {
 	switch e.Action {
 	case "run":
 		p.begin(e.Test)
+	case "pause", "cont":
+		if r := p.tests[e.Test]; r != nil {
+			r.waiting, r.began = e.Action == "pause", time.Now()
+		}
 	case "output":
 		top := topLevel(e.Test)
 		p.output[top] = append(p.output[top], e.Output)
@@ -244,7 +249,7 @@ func (c *collector) beat() {
 	for _, pkg := range sortedKeys(c.programs) {
 		for _, name := range sortedKeys(c.programs[pkg].tests) {
 			r := c.programs[pkg].tests[name]
-			if age := time.Since(r.began); r.state == "" && name == topLevel(name) && age >= longTest {
+			if age := time.Since(r.began); r.state == "" && !r.waiting && name == topLevel(name) && age >= longTest {
 				c.line("...", path.Base(pkg)+" "+name+" is running", age.Seconds())
 			}
 		}

@@ -136,6 +136,29 @@ func TestTiers(t *testing.T) {
 	}
 }
 
+// TestBeat: only tests that are really running are named.
+func TestBeat(t *testing.T) {
+	var out bytes.Buffer
+	c := newCollector(&out, "vm")
+	for _, e := range []event{
+		{Action: "run", Package: "x", Test: "TestRuns"}, {Action: "run", Package: "x", Test: "TestWaits"}, {Action: "run", Package: "x", Test: "TestDone"},
+		{Action: "pause", Package: "x", Test: "TestWaits"}, {Action: "pass", Package: "x", Test: "TestDone"},
+	} {
+		c.add(e)
+	}
+	for _, r := range c.programs["x"].tests {
+		r.began = r.began.Add(-2 * longTest)
+	}
+	c.beat()
+	if got := out.String(); !strings.Contains(got, "TestRuns is running") || strings.Count(got, "\n") != 1 {
+		t.Errorf("expected TestRuns only, got\n%s", got)
+	}
+	c.add(event{Action: "cont", Package: "x", Test: "TestWaits"})
+	if c.programs["x"].tests["TestWaits"].waiting {
+		t.Error("expected TestWaits to go on")
+	}
+}
+
 func TestLastLine(t *testing.T) {
 	var out bytes.Buffer
 	sums := []summary{{tier: "unit", passed: 40}, {tier: "vm", passed: 2, failed: 1, names: []string{"vm: x TestY"}}}
