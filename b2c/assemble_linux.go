@@ -36,7 +36,7 @@ func Assemble(dir string, log func(format string, args ...any)) error {
 	if err != nil {
 		return err
 	}
-	if got := release(); got != h.Release {
+	if got := kmod.Release(); got != h.Release {
 		return fmt.Errorf("kernel: expected %q, got %q: kernel and root are not from the same image", h.Release, got)
 	}
 	// A module may fail without harm: one that speeds up checksums finds no
@@ -81,14 +81,6 @@ func readHandoff(name string) (layout.Handoff, error) {
 		return h, fmt.Errorf("%s: schema: expected %d, got %d", name, layout.HandoffSchema, h.Schema)
 	}
 	return h, nil
-}
-
-func release() string {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return ""
-	}
-	return unix.ByteSliceToString(u.Release[:])
 }
 
 // insertAll inserts modules in order and goes on after one that fails.

@@ -10,8 +10,6 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/slipway-boot/slipway/internal/bootlog"
 	"github.com/slipway-boot/slipway/internal/layout"
 	"github.com/slipway-boot/slipway/internal/mounts"
@@ -180,13 +178,4 @@ func meminfo(field string) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("/proc/meminfo: no %s", field)
-}
-
-// kernelRelease returns the release of the running kernel.
-func kernelRelease() string {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return ""
-	}
-	return unix.ByteSliceToString(u.Release[:])
 }

@@ -30,7 +30,7 @@ const busSettle = 50 * time.Millisecond
 // modules is one whose kernel has its drivers built in.
 func openModules(payload fs.FS) (*modules, error) {
 	m := &modules{tried: map[string]bool{}}
-	dir := path.Join(layout.Modules, kernelRelease())
+	dir := path.Join(layout.Modules, kmod.Release())
 	if _, err := fs.Stat(payload, dir); errors.Is(err, fs.ErrNotExist) {
 		if others, _ := fs.ReadDir(payload, layout.Modules); len(others) > 0 {
 			return nil, fmt.Errorf("modules: expected %s, found %s: the payload's modules are for another kernel", dir, others[0].Name())

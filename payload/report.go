@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/slipway-boot/slipway/internal/kmod"
 	"github.com/slipway-boot/slipway/internal/report"
 )
 
@@ -22,7 +23,7 @@ func (m *machine) report() report.Report {
 		Policy:        m.policy.Hash(),
 		Fetched:       m.fetched,
 		LoaderRSS:     peakRSS(),
-		PayloadKernel: kernelRelease(),
+		PayloadKernel: kmod.Release(),
 		KernelRelease: m.root.release,
 		Root:          m.root.way,
 		RootSize:      m.root.size,
