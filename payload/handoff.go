@@ -45,10 +45,8 @@ func (m *machine) handOff(b *Bundle) (_ *files, err error) {
 			return nil, err
 		}
 	}
-	if m.root.way == rootInitrd {
-		if err := b.initrd.appendInitramfs(b.Initramfs); err != nil {
-			return nil, err
-		}
+	if err := b.appendImage(m.root.way); err != nil {
+		return nil, err
 	}
 	modules, err := readModules(b)
 	if err != nil {
@@ -66,6 +64,19 @@ func (m *machine) handOff(b *Bundle) (_ *files, err error) {
 		return nil, err
 	}
 	return &files{kernel: kernel, initrd: b.initrd.file, kernelSize: b.Kernel.Size(), initrdSize: b.initrd.end}, nil
+}
+
+// appendImage appends what the next kernel needs of the image's initramfs: all
+// of it, or only the processor's microcode.
+func (b *Bundle) appendImage(way string) error {
+	if way == rootInitrd {
+		return b.initrd.appendInitramfs(b.Initramfs)
+	}
+	updates, err := microcode(b.Initramfs)
+	if err != nil || len(updates) == 0 {
+		return err
+	}
+	return b.initrd.archive(func(w *cpio.Writer) error { return writeRows(w, updates) })
 }
 
 // module is one kernel module for the runtime.
@@ -128,17 +139,21 @@ func (m *machine) writeRuntime(w *cpio.Writer, modules []module) error {
 		rows = append(rows, row{layout.HandoffInit, initPerm, program})
 		rows = append(rows, initrdUnits...)
 	}
+	return writeRows(w, rows)
+}
+
+// row is one file of an archive.
+type row struct {
+	name string
+	perm os.FileMode
+	data []byte
+}
+
+func writeRows(w *cpio.Writer, rows []row) error {
 	for _, r := range rows {
 		if err := w.File(r.name, r.perm, r.data); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// row is one file of the last archive.
-type row struct {
-	name string
-	perm os.FileMode
-	data []byte
 }

@@ -95,3 +95,40 @@ func TestRootTooLargeForCpio(t *testing.T) {
 		t.Error("a root of 4 GiB was accepted")
 	}
 }
+
+// early makes an initramfs that begins with an uncompressed archive, as dracut
+// and initramfs-tools write them.
+func early(t *testing.T, files ...string) *bytes.Buffer {
+	t.Helper()
+	var out bytes.Buffer
+	w := cpio.NewWriter(&out, epoch)
+	for _, name := range files {
+		if err := w.File(name, 0o644, []byte("update "+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &out
+}
+
+func TestMicrocode(t *testing.T) {
+	intel := microcodeDir + "GenuineIntel.bin"
+	initramfs := early(t, "early_cpio", intel, microcodeDir+"old/AuthenticAMD.bin", "init")
+	initramfs.WriteString("\x28\xb5\x2f\xfdcompressed")
+	got, err := microcode(initramfs)
+	if err != nil || len(got) != 1 || got[0].name != intel || string(got[0].data) != "update "+intel {
+		t.Errorf("expected %s alone, got %+v, %v", intel, got, err)
+	}
+	for _, none := range []string{"\x28\xb5\x2f\xfdcompressed", "", "\x1f\x8b"} {
+		if got, err := microcode(strings.NewReader(none)); len(got) != 0 || err != nil {
+			t.Errorf("%q: expected nothing, got %v, %v", none, got, err)
+		}
+	}
+	cut := early(t, intel)
+	cut.Truncate(200)
+	if _, err := microcode(cut); err == nil {
+		t.Error("an archive that stops early was accepted")
+	}
+}
