@@ -65,7 +65,7 @@ func TestKeygenOverwritesNothing(t *testing.T) {
 	for _, there := range []string{".key", ".pub"} {
 		dir := t.TempDir()
 		file := write(t, filepath.Join(dir, "os"+there), "precious")
-		bad(t, exitFailed, "os"+there+": file exists", "never overwritten", "keygen", "-o", filepath.Join(dir, "os"))
+		bad(t, exitFailed, "os"+there+": file already exists", "never overwritten", "keygen", "-o", filepath.Join(dir, "os"))
 		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 || read(t, file) != "precious" {
 			t.Errorf("%s: got %v, %v", there, entries, err)
 		}
