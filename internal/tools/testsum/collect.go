@@ -25,7 +25,7 @@ type event struct {
 type result struct {
 	began   time.Time // or went on after waiting for its turn
 	waiting bool      // for other parallel tests
-	state   string // "", pass, fail or skip
+	state   string    // "", pass, fail or skip
 	seconds float64
 	parent  bool // has subtests, which count in its place
 }
