@@ -35,21 +35,21 @@ build: ## build/slipway (the operator's tool) and build/slipway-init (the loader
 demo: build ## sign and boot a real Debian image in QEMU (root; INTERACTIVE=1 gives you the console)
 	$(SUDO) build/slipway demo $(if $(INTERACTIVE),--interactive)
 
-test: needs ## every test of the tiers unit, vm and firmware
+test: needs build ## every test of the tiers unit, vm and firmware
 	@$(TOOL)/testsum unit vm firmware
 
 unit: ## tests without root, network or virtual machines
 	@$(TOOL)/testsum unit
 
-vm: needs ## boots of tiny images, refusals and failures
+vm: needs build ## boots of tiny images, refusals and failures
 	@$(TOOL)/testsum vm
 
 e2e: vm ## the same as vm
 
-firmware: needs ## boots from the firmware to the image's system
+firmware: needs build ## boots from the firmware to the image's system
 	@$(TOOL)/testsum firmware
 
-e2e-full: needs ## vm, firmware, fuzzing for ten minutes a target, benchmarks (hours)
+e2e-full: needs build ## vm, firmware, fuzzing for ten minutes a target, benchmarks (hours)
 	@$(TOOL)/testsum vm firmware
 	@$(TOOL)/fuzz -time 10m
 	@$(TOOL)/bench
