@@ -52,7 +52,7 @@ const (
 func MakePlan(ctx context.Context, ref oci.Reference, o PlanOptions) (*Plan, error) {
 	signed, err := o.Client.Fetch(ctx, ref)
 	if err != nil {
-		return nil, fmt.Errorf("fetch: %w", err)
+		return nil, err
 	}
 	now := o.Now
 	if now.IsZero() {
@@ -60,7 +60,7 @@ func MakePlan(ctx context.Context, ref oci.Reference, o PlanOptions) (*Plan, err
 	}
 	image, err := o.Policy.Verify(signed, oci.VerifyOptions{Now: now, ClockTrusted: true})
 	if err != nil {
-		return nil, fmt.Errorf("verify: %w", err)
+		return nil, err
 	}
 	root, err := os.CreateTemp(o.Dir, "slipway-root-")
 	if err != nil {
@@ -70,7 +70,7 @@ func MakePlan(ctx context.Context, ref oci.Reference, o PlanOptions) (*Plan, err
 	defer os.Remove(root.Name())
 	b, err := o.Client.Extract(ctx, image, root)
 	if err != nil {
-		return nil, fmt.Errorf("extract: %w", err)
+		return nil, err
 	}
 	args, line, err := NextCmdline(b.Kargs, o.Conf, o.Policy.Boot(), image.Digest())
 	if err != nil {
