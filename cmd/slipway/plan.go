@@ -30,7 +30,7 @@ func planCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := o.plan(cmd, args[0])
 			if err != nil {
-				return err
+				return showRefused(cmd, asJSON, err)
 			}
 			if asJSON {
 				err = printJSON(cmd, p)

@@ -143,8 +143,9 @@ func TestPlanRefuses(t *testing.T) {
 		{`configuration: open .*gone.toml: no such file`, ``, ref, r.path("gone.toml")},
 		{`bad.toml: line 2: .*unknown key "refrence": did you mean "reference"\?`, `slipway.toml.5.md`, ref, conf("bad.toml", "schema = 1\nrefrence = \"a\"\n")},
 		{`hand off: policy: kargs: .*rescue`, `policy`, ref, extra},
-		{`extract: not a bootable image`, `boot a bootc image`, broken, ""},
-		{`verify: .*not signed`, `slipway sign`, r.Push(t, "os/unsigned:1", bootable(t, nil)), ""},
+		{`^extract: not a bootable image`, `boot a bootc image`, broken, ""},
+		{`^verify: \S+/os/unsigned:1: .*not signed`, `slipway sign`, r.Push(t, "os/unsigned:1", bootable(t, nil)), ""},
+		{`^fetch: \S+/os/gone:1: not found`, `check the reference`, r.Host() + "/os/gone:1", ""},
 	} {
 		args := []string{"plan", test.ref, "--policy", r.policy, "--ca", r.ca}
 		if test.config != "" {
@@ -153,5 +154,10 @@ func TestPlanRefuses(t *testing.T) {
 		if out := bad(t, exitFailed, test.message, test.hint, args...); out != "" {
 			t.Errorf("expected nothing on standard output, got %q", out)
 		}
+	}
+	image := bootable(t, map[string]string{"expired": "true"})
+	expired := r.sign(t, "os/old:1", image, oci.SignOptions{Annotations: map[string]string{"expires": "2001-01-01T00:00:00Z"}})
+	if out := bad(t, exitFailed, "signature expired", "later expiry", "plan", expired, "--policy", r.policy, "--ca", r.ca); !strings.HasPrefix(out, "signatures looked at:\n  not counted  tag ") {
+		t.Errorf("expected the signatures, got %q", out)
 	}
 }

@@ -53,9 +53,15 @@ func bad(t *testing.T, code int, message, hint string, args ...string) string {
 }
 
 // refused checks the contract for errors: one line, and one more with a hint.
+// A message that starts with ^ is the line's beginning.
 func (a answer) refused(t *testing.T, code int, message, hint, call string) {
 	t.Helper()
-	want := `slipway: error: [^\n]*` + message + `[^\n]*\n`
+	if rest, ok := strings.CutPrefix(message, "^"); ok {
+		message = rest
+	} else {
+		message = `[^\n]*` + message
+	}
+	want := `slipway: error: ` + message + `[^\n]*\n`
 	if hint != "" {
 		want += `slipway: hint: [^\n]*` + hint + `[^\n]*\n`
 	}

@@ -33,15 +33,11 @@ func verifyCommand() *cobra.Command {
 		Args:  takes("REFERENCE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v, err := verify(cmd, args[0], policy, &flags)
-			if asJSON && err == nil {
-				return printJSON(cmd, v)
-			}
-			var refused *oci.VerifyError
-			if errors.As(err, &refused) && !asJSON {
-				printFindings(cmd.OutOrStdout(), refused.Findings)
-			}
 			if err != nil {
-				return err
+				return showRefused(cmd, asJSON, err)
+			}
+			if asJSON {
+				return printJSON(cmd, v)
 			}
 			t := newTable(cmd.OutOrStdout())
 			t.row("reference", "%s", v.Reference)
@@ -88,4 +84,14 @@ func verify(cmd *cobra.Command, reference, policyFile string, flags *clientFlags
 		v.Instance = ""
 	}
 	return v, nil
+}
+
+// showRefused prints for people what was looked at before an image was
+// refused. It returns err.
+func showRefused(cmd *cobra.Command, asJSON bool, err error) error {
+	var refused *oci.VerifyError
+	if errors.As(err, &refused) && !asJSON {
+		printFindings(cmd.OutOrStdout(), refused.Findings)
+	}
+	return err
 }
