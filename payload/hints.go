@@ -21,6 +21,7 @@ var hints = []struct {
 	{oci.ErrCertificate, "build the payload with the CA that issued the registry's certificate, or correct the registry's name"},
 	{oci.ErrRedirect, "the registry sends its clients elsewhere: correct its set-up or name the right registry"},
 	{oci.ErrDenied, "the registry wants a login, or the repository's name is wrong"},
+	{oci.ErrRefused, "the registry's own log says why it refuses this request"},
 	{oci.ErrArch, "build the image for this machine's architecture too"},
 	{oci.ErrNotFound, "check the reference: repository, tag and digest"},
 	{oci.ErrReference, "write the reference as registry.example/path:tag or registry.example/path@sha256:…"},
