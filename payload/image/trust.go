@@ -3,11 +3,8 @@ package image
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -17,77 +14,13 @@ import (
 // maxCA bounds ca.pem. All roots that browsers trust take 220 KiB.
 const maxCA = 4 << 20
 
-// Rule is one requirement of a policy.
-type Rule struct {
-	Scope string   `json:"scope"` // "" is the default for all others
-	Type  string   `json:"type"`  // "sigstoreSigned", "reject" or "insecureAcceptAnything"
-	Keys  []string `json:"keys,omitempty"`
-}
-
-// requirement is what Rules reads of an element of policy.json.
-type requirement struct {
-	Type     string   `json:"type"`
-	KeyData  string   `json:"keyData"`
-	KeyDatas []string `json:"keyDatas"`
-}
-
-// Rules lists what a policy requires, with the IDs of the keys it trusts.
-func Rules(p *oci.Policy) ([]Rule, error) {
-	text, _, err := p.Files()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPolicy, err)
-	}
-	var doc struct {
-		Default    []requirement
-		Transports struct{ Docker map[string][]requirement }
-	}
-	if err := json.Unmarshal(text, &doc); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPolicy, err)
-	}
-	rules, err := appendRules(nil, "", doc.Default)
-	for _, scope := range slices.Sorted(maps.Keys(doc.Transports.Docker)) {
-		if err == nil {
-			rules, err = appendRules(rules, scope, doc.Transports.Docker[scope])
-		}
-	}
-	return rules, err
-}
-
-func appendRules(rules []Rule, scope string, list []requirement) ([]Rule, error) {
-	for _, r := range list {
-		rule := Rule{Scope: scope, Type: r.Type}
-		if r.KeyData != "" {
-			r.KeyDatas = append(r.KeyDatas, r.KeyData)
-		}
-		for _, data := range r.KeyDatas {
-			text, err := base64.StdEncoding.DecodeString(data)
-			if err != nil {
-				return nil, fmt.Errorf("%w: %w", ErrPolicy, err)
-			}
-			key, err := oci.ParsePublicKey(text)
-			if err != nil {
-				return nil, fmt.Errorf("%w: %w", ErrPolicy, err)
-			}
-			rule.Keys = append(rule.Keys, key.ID())
-		}
-		rules = append(rules, rule)
-	}
-	return rules, nil
-}
-
 // checkPolicy makes sure that a policy can ever accept an image.
 func checkPolicy(p *oci.Policy) error {
 	if p == nil {
 		return fmt.Errorf("%w: expected one, got none", ErrPolicy)
 	}
-	rules, err := Rules(p)
-	if err != nil {
-		return err
-	}
-	for _, r := range rules {
-		if len(r.Keys) > 0 || r.Type == "insecureAcceptAnything" {
-			return nil
-		}
+	if slices.ContainsFunc(p.Rules(), func(r oci.Rule) bool { return !r.Rejects() }) {
+		return nil
 	}
 	return fmt.Errorf("%w: it rejects every image: expected at least one key", ErrPolicy)
 }

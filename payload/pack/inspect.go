@@ -57,9 +57,9 @@ type Info struct {
 
 // Policy is what a payload trusts and allows.
 type Policy struct {
-	Hash  string       `json:"hash"`
-	Rules []image.Rule `json:"rules"`
-	Boot  BootPolicy   `json:"boot"`
+	Hash  string     `json:"hash"`
+	Rules []oci.Rule `json:"rules"`
+	Boot  BootPolicy `json:"boot"`
 }
 
 // BootPolicy is boot-policy.toml with its defaults filled in. In JSON it has the
@@ -245,11 +245,7 @@ func (i *Info) readInitramfs(r *io.SectionReader) error {
 // trust describes policy and TLS roots.
 func (i *Info) trust(c *image.Contents) error {
 	if c.Policy != nil {
-		rules, err := image.Rules(c.Policy)
-		if err != nil {
-			return err
-		}
-		i.Policy = &Policy{c.Policy.Hash(), rules, BootPolicy{c.Policy.Boot()}}
+		i.Policy = &Policy{c.Policy.Hash(), c.Policy.Rules(), BootPolicy{c.Policy.Boot()}}
 	}
 	if c.CA == nil {
 		return nil

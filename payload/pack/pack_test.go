@@ -113,7 +113,7 @@ func checkInfo(t *testing.T, i *Info, r *Result, parts imagetest.Parts) {
 	if i.Config != imagetest.Config || !strings.Contains(i.OSRelease, "PRETTY_NAME=\"slipway 1.2.3+test on Linux "+imagetest.Release+"\"") {
 		t.Errorf("configuration %q, os-release %q", i.Config, i.OSRelease)
 	}
-	if i.Policy.Hash != r.Policy || len(i.Policy.Rules) != 2 || !slices.Equal(i.Policy.Rules[1].Keys, []string{parts.KeyID}) {
+	if i.Policy.Hash != r.Policy || len(i.Policy.Rules) != 2 || !slices.Equal(i.Policy.Rules[0].Requirements[0].Keys, []string{parts.KeyID}) {
 		t.Errorf("policy: got %+v", i.Policy)
 	}
 	text, err := json.Marshal(i.Policy)
