@@ -148,7 +148,8 @@ func (s *Step) Done(format string, args ...any) {
 
 // Fail ends the step with err and, if it is not empty, what to do next.
 func (s *Step) Fail(err error, hint string) {
-	text := s.head() + "error: " + err.Error()
+	// Libraries begin an error with the step's name too; it is there already.
+	text := s.head() + "error: " + strings.TrimPrefix(err.Error(), s.name+": ")
 	if hint != "" {
 		text += "\nslipway: hint: " + hint
 	}
@@ -184,7 +185,8 @@ func (s *Step) Progress(what string, done, total int64) {
 	for _, o := range l.outs {
 		switch {
 		case o.Bar && bar:
-			io.WriteString(o.W, "\r"+o.Prefix+sanitize(s.head()+barText(what, done, total, s.seconds()))+"\x1b[K")
+			text := sanitize(s.head() + barText(what, done, total, s.seconds()))
+			io.WriteString(o.W, "\r"+o.Prefix+text[:min(len(text), screenWidth)]+"\x1b[K")
 			o.barred = true
 		case !o.Bar && line:
 			o.line(s.head() + lineText(what, done, total, s.seconds()))
@@ -192,7 +194,11 @@ func (s *Step) Progress(what string, done, total int64) {
 	}
 }
 
-const barWidth = 24
+// The narrowest screen has 80 columns; a bar that wrapped could not be redrawn.
+const (
+	screenWidth = 79
+	barWidth    = 10
+)
 
 func barText(what string, done, total int64, seconds float64) string {
 	if total <= 0 {

@@ -22,7 +22,7 @@ func TestLines(t *testing.T) {
 	s := l.Step(2, "fetch")
 	pass(1500 * time.Millisecond)
 	s.Done("registry.example/os@%s", "sha256:12")
-	l.Step(3, "verify").Fail(errors.New("no signature"), "sign the image")
+	l.Step(3, "verify").Fail(errors.New("verify: no signature"), "sign the image")
 
 	want := []string{
 		"slipway: 2/7 fetch: registry.example/os@sha256:12 (1.5 s)",
@@ -64,6 +64,11 @@ func TestProgress(t *testing.T) {
 	}
 	if !strings.Contains(serial.String(), "slipway: 4/7 extract: layer 1/4 40.0 MB of 100.0 MB, 20.0 MB/s, 3 s left") {
 		t.Errorf("serial: got %q", serial.String())
+	}
+	for _, bar := range strings.Split(screen.String(), "\r") {
+		if n := len(strings.TrimSuffix(bar, "\x1b[K")); n > 79 && !strings.Contains(bar, "\n") {
+			t.Errorf("a bar of %d columns: %q", n, bar)
+		}
 	}
 	if n := strings.Count(screen.String(), "\r"); n < 40 || n > 60 {
 		t.Errorf("bar redraws: expected about 50, got %d", n)
