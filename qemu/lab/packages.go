@@ -31,6 +31,8 @@ func HostPackages() []HostPackage {
 		{Name: "dosfstools", Why: "fsck.fat as judge", Test: true},
 		{Name: "mtools", Why: "reading FAT file systems", Test: true},
 		{Name: "cpio", Why: "unpacking initramfs as judge", Test: true},
+		{Name: "flashrom", Why: "writing a simulated chip", Test: true},
+		{Name: "coreboot-utils", Why: "cbfstool and fmaptool as judges", Test: true},
 		{Name: "gdisk", Why: "sgdisk as judge", Test: true},
 	}
 }
