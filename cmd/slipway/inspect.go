@@ -84,11 +84,9 @@ func printInfo(w io.Writer, info *pack.Info) error {
 func (t table) policy(p *pack.Policy) {
 	t.row("policy", "sha256 %s", p.Hash)
 	for _, r := range p.Rules {
-		scope := r.Scope
-		if scope == "" {
-			scope = "everything else"
+		for _, q := range r.Requirements {
+			t.row("rule", "%s", strings.Join(append([]string{r.Name() + ":", q.Type}, q.Keys...), " "))
 		}
-		t.row("rule", "%s", strings.Join(append([]string{scope + ":", r.Type}, r.Keys...), " "))
 	}
 	t.row("floors", "epoch %d, expires %s, ref %s, bundle identity %s", p.Boot.Epoch, p.Boot.Expires, p.Boot.Ref, p.Boot.BundleIdentity)
 	t.row("allows", "%s", allowed(p.Boot.Allow))
