@@ -57,8 +57,8 @@ func command(s streams) *cobra.Command {
 	root.SetErr(s.err)
 	root.SetVersionTemplate("slipway {{.Version}}\n")
 	root.SetFlagErrorFunc(wrongCall)
-	root.AddCommand(keygenCommand(), signCommand(), verifyCommand(), planCommand(),
-		payloadCommand(), runCommand(), demoCommand(), versionCommand())
+	root.AddCommand(keygenCommand(), signCommand(), verifyCommand(), planCommand(), pullCommand(),
+		policyCommand(), payloadCommand(), runCommand(), demoCommand(), versionCommand())
 	strictDefaults(root)
 	return root
 }

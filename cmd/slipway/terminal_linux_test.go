@@ -153,19 +153,24 @@ func TestPasswordInterrupted(t *testing.T) {
 	wait(t, "the error", func() bool { return strings.Contains(term.screen(), "slipway: error: interrupted") })
 }
 
-// TestProgress: a terminal shows how far a plan's layers are, on one line that
-// is gone in the end.
+// TestProgress: a terminal shows how far an image's layers are, on one line
+// that is gone in the end.
 func TestProgress(t *testing.T) {
 	r := newRig(t)
 	ref := r.signed(t, "os/web:1", bootable(t, nil))
-	term := newTerminal(t)
-	if code := term.start(t.Context(), "plan", ref, "--policy", r.policy, "--ca", r.ca)(); code != 0 {
-		t.Fatalf("got exit code %d: %s", code, term.screen())
-	}
-	wait(t, "the plan", func() bool { return strings.Contains(term.screen(), "signatures looked at:") })
-	drawn, _, _ := strings.Cut(term.screen(), "reference ")
-	if !strings.HasPrefix(drawn, "\rfetching [") || !strings.HasSuffix(drawn, "\r\x1b[K") || strings.Contains(drawn, "\n") {
-		t.Errorf("got %q", drawn)
+	for _, args := range [][]string{
+		{"plan", ref, "--policy", r.policy, "--ca", r.ca},
+		r.pullOf(ref, r.path("web.erofs")),
+	} {
+		term := newTerminal(t)
+		if code := term.start(t.Context(), args...)(); code != 0 {
+			t.Fatalf("%s: got exit code %d: %s", args[0], code, term.screen())
+		}
+		wait(t, "the answer", func() bool { return strings.Contains(term.screen(), "kernel ") })
+		drawn, _, _ := strings.Cut(term.screen(), "reference ")
+		if !strings.HasPrefix(drawn, "\rfetching [") || !strings.HasSuffix(drawn, "\r\x1b[K") || strings.Contains(drawn, "\n") {
+			t.Errorf("%s: got %q", args[0], drawn)
+		}
 	}
 }
 

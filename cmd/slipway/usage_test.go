@@ -51,8 +51,8 @@ func TestHelp(t *testing.T) {
 			t.Errorf("help %s: expected the same as with --help", strings.Join(path, " "))
 		}
 	})
-	if seen < 14 {
-		t.Errorf("expected at least 14 commands, got %d", seen)
+	if seen < 17 {
+		t.Errorf("expected at least 17 commands, got %d", seen)
 	}
 	for _, args := range [][]string{nil, {"payload"}, {"completion"}} {
 		if out := good(t, args...); !strings.Contains(out, "Available Commands:") {
@@ -78,8 +78,8 @@ func TestManPage(t *testing.T) {
 		if !ok {
 			t.Errorf("slipway(8) has no section %q", name)
 		}
-		if name == "sign" || name == "verify" || name == "plan" {
-			text += sections["Registry"]
+		if shared := sections["Registry"]; strings.Contains(shared, "`"+name+"`") {
+			text += shared
 		}
 		for _, flag := range flagNames(cmd) {
 			if flag != "help" && !regexp.MustCompile("--"+flag+"[^a-z-]").MatchString(text) {
@@ -91,7 +91,7 @@ func TestManPage(t *testing.T) {
 
 // TestJSONEverywhere: what answers something, answers in JSON too.
 func TestJSONEverywhere(t *testing.T) {
-	for _, path := range []string{"keygen", "sign", "verify", "plan", "payload build", "payload inspect", "version"} {
+	for _, path := range []string{"keygen", "sign", "verify", "plan", "pull", "policy check", "payload build", "payload inspect", "version"} {
 		if out := good(t, append(strings.Fields(path), "--help")...); !strings.Contains(out, " --json ") {
 			t.Errorf("%s has no --json", path)
 		}
@@ -129,6 +129,7 @@ func TestWrongCalls(t *testing.T) {
 		{"verify a.example/b@sha256:12 --policy p", `digest "sha256:12" is not sha256: and 64 hex digits`, `registry.example/path:tag`},
 		{"verify a.example/b --policy p", `a.example/b`, `registry.example/path:tag`},
 		{"plan " + ref + " --policy p --memory 3Q", `"3Q" for "--memory" flag: expected a size as 900M or 2G`, `see slipway plan --help`},
+		{"pull " + ref + " --policy p", `required flag\(s\) "output" not set`, `see slipway pull --help`},
 		{"payload build", `required flag\(s\) "ca", "config", "output", "policy" not set`, `see slipway payload build --help`},
 		{"payload build --format floppy", `"floppy" for "--format" flag: expected uki or disk`, `see slipway payload build --help`},
 		{"payload inspect", `expected FILE, got 0 arguments`, `see slipway payload inspect --help`},

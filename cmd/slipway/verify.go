@@ -40,13 +40,7 @@ func verifyCommand() *cobra.Command {
 				return printJSON(cmd, v)
 			}
 			t := newTable(cmd.OutOrStdout())
-			t.row("reference", "%s", v.Reference)
-			t.row("digest", "%s", v.Digest)
-			if v.Instance != "" {
-				t.row("instance", "%s", v.Instance)
-			}
-			t.row("policy", "sha256 %s", v.Policy)
-			t.signers(v.Signers)
+			t.verified(v)
 			err = t.flush()
 			printFindings(cmd.OutOrStdout(), v.Findings)
 			return err
@@ -59,6 +53,23 @@ func verifyCommand() *cobra.Command {
 }
 
 func verify(cmd *cobra.Command, reference, policyFile string, flags *clientFlags) (*verified, error) {
+	a, err := flags.accept(cmd, reference, policyFile)
+	if err != nil {
+		return nil, err
+	}
+	return a.answer(), nil
+}
+
+// accepted is an image that a policy accepts, and the means to fetch its
+// layers.
+type accepted struct {
+	client *oci.Client
+	policy *oci.Policy
+	image  *oci.Image
+}
+
+// accept fetches an image's manifest and signatures and judges them.
+func (f *clientFlags) accept(cmd *cobra.Command, reference, policyFile string) (*accepted, error) {
 	ref, err := parseReference(reference)
 	if err != nil {
 		return nil, err
@@ -67,7 +78,7 @@ func verify(cmd *cobra.Command, reference, policyFile string, flags *clientFlags
 	if err != nil {
 		return nil, err
 	}
-	client, err := flags.client()
+	client, err := f.client()
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +90,26 @@ func verify(cmd *cobra.Command, reference, policyFile string, flags *clientFlags
 	if err != nil {
 		return nil, err
 	}
-	v := &verified{ref.String(), image.Digest(), image.Instance(), policy.Hash(), image.Signers(), image.Findings()}
+	return &accepted{client, policy, image}, nil
+}
+
+func (a *accepted) answer() *verified {
+	v := &verified{a.image.Reference().String(), a.image.Digest(), a.image.Instance(), a.policy.Hash(), a.image.Signers(), a.image.Findings()}
 	if v.Instance == v.Digest {
 		v.Instance = ""
 	}
-	return v, nil
+	return v
+}
+
+// verified adds rows for what was verified, signers included.
+func (t table) verified(v *verified) {
+	t.row("reference", "%s", v.Reference)
+	t.row("digest", "%s", v.Digest)
+	if v.Instance != "" {
+		t.row("instance", "%s", v.Instance)
+	}
+	t.row("policy", "sha256 %s", v.Policy)
+	t.signers(v.Signers)
 }
 
 // showRefused prints for people what was looked at before an image was
