@@ -27,9 +27,11 @@ type files struct {
 func (m *machine) handOff(b *Bundle) (_ *files, err error) {
 	s := m.begin(5, "hand off")
 	defer s.end(&err)
+	var kernel *os.File
 	defer func() {
-		if err != nil {
+		if err != nil { // another attempt needs the memory
 			b.initrd.Close()
+			kernel.Close()
 		}
 	}()
 	m.root = rootFacts{way: RootWay(m.conf), size: b.RootSize, release: b.Release}
@@ -52,8 +54,7 @@ func (m *machine) handOff(b *Bundle) (_ *files, err error) {
 	if err != nil {
 		return nil, err
 	}
-	kernel, err := memfile("kernel")
-	if err != nil {
+	if kernel, err = memfile("kernel"); err != nil {
 		return nil, err
 	}
 	if _, err := io.Copy(kernel, b.Kernel); err != nil {

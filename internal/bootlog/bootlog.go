@@ -37,8 +37,6 @@ type Output struct {
 	Bar bool
 	// Prefix is put in front of each line, as "<7>" for /dev/kmsg.
 	Prefix string
-	// Newline ends each line; "" means "\n".
-	Newline string
 
 	barred bool // a bar is on the screen's last line
 }
@@ -97,10 +95,6 @@ func (l *Log) line(text string) {
 }
 
 func (o *Output) line(text string) {
-	nl := o.Newline
-	if nl == "" {
-		nl = "\n"
-	}
 	clear := ""
 	if o.barred {
 		clear = "\r\x1b[K"
@@ -108,8 +102,8 @@ func (o *Output) line(text string) {
 	}
 	// Several lines in one text each get their prefix, so that a message
 	// from outside cannot fake a line without one.
-	text = strings.ReplaceAll(sanitize(text), "\n", nl+o.Prefix)
-	io.WriteString(o.W, clear+o.Prefix+text+nl)
+	text = strings.ReplaceAll(sanitize(text), "\n", "\n"+o.Prefix)
+	io.WriteString(o.W, clear+o.Prefix+text+"\n")
 }
 
 // sanitize keeps control characters that came from outside (a server's error

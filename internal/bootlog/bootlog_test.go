@@ -18,7 +18,7 @@ func clocked(outs ...Output) (*Log, func(time.Duration)) {
 
 func TestLines(t *testing.T) {
 	var plain, kmsg bytes.Buffer
-	l, pass := clocked(Output{W: &plain, Newline: "\r\n"}, Output{W: &kmsg, Prefix: "<7>"})
+	l, pass := clocked(Output{W: &plain}, Output{W: &kmsg, Prefix: "<7>"})
 	s := l.Step(2, "fetch")
 	pass(1500 * time.Millisecond)
 	s.Done("registry.example/os@%s", "sha256:12")
@@ -29,7 +29,7 @@ func TestLines(t *testing.T) {
 		"slipway: 3/7 verify: error: no signature",
 		"slipway: hint: sign the image",
 	}
-	if got := plain.String(); got != strings.Join(want, "\r\n")+"\r\n" {
+	if got := plain.String(); got != strings.Join(want, "\n")+"\n" {
 		t.Errorf("console: got %q", got)
 	}
 	if got := kmsg.String(); got != "<7>"+strings.Join(want, "\n<7>")+"\n" {

@@ -16,8 +16,8 @@ import (
 	"github.com/slipway-boot/slipway/qemu"
 )
 
-// bootLimit is the longest a boot may take under emulation on a slow machine;
-// bootLimit is a ceiling, not what is normal.
+// bootLimit ends a boot that hangs; a normal one is far below it, even under
+// emulation on a busy machine.
 const bootLimit = 15 * time.Minute
 
 // machine is the demo's: OVMF, one disk, one network card.
